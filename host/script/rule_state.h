@@ -1,0 +1,75 @@
+/* A rule state: one Lua state with one agency's rules and nothing that reaches out, under a limit of memory,
+ * and of time a call. Used by one thread at a time. */
+#ifndef SCRIPT_RULE_STATE_H
+#define SCRIPT_RULE_STATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <lua.h>
+
+#include "base/config.h"
+#include "base/error.h"
+#include "script/unit.h"
+
+struct rule_limits {
+    size_t memory_bytes;
+    int64_t ms; /* of processor time, so that a busy machine kills no rule that is innocent */
+};
+struct rule_limits rule_limits_read(const struct config *config);
+
+struct rule_state {
+    lua_State *L;
+    struct unit *unit;
+    struct unit_set *library;
+    struct rule_limits limits;
+    size_t used_bytes;
+    int64_t deadline_us; /* on the thread's processor clock; 0: none */
+    int64_t budget_ms;   /* of the call under way */
+    bool spoiled;        /* it was stopped in the middle: what it holds is not to be trusted */
+    int rules;           /* registry reference of the table */
+    int outbound;        /* registry reference of its function, or LUA_NOREF */
+    int outbound_line;
+};
+
+/* Loads the rules and checks the table that they return (allowed keys, types). NULL with "file:line: what".
+ * `source` (may be empty) is the text of the file, to name the line of a key. */
+struct rule_state *rule_state_new(struct unit *unit, struct unit_set *library,
+                                  const struct rule_limits *limits, struct slice source, struct error *error);
+void rule_state_free(struct rule_state *state);
+
+/* What the loaded rules claim. */
+void rule_state_claims(struct rule_state *state, struct claims *claims);
+bool rule_state_has(struct rule_state *state, const char *key);
+
+/* lua_pcall within the limits. -1 with "file:line: what"; the stack is for the caller to clear then. */
+int rule_state_call(struct rule_state *state, int arguments, int results, int64_t ms, struct error *error);
+
+struct rule_state *rule_state_of(lua_State *L);
+int64_t rule_state_processor_us(void); /* the clock of budgets: processor time of this thread */
+
+/* rule_environment.c: opens what rules may use on an empty state; may raise. */
+void rule_environment_open(lua_State *L);
+
+/* rule_result.c: what rules return beside a message: context.reject, defer, route. */
+enum rule_action { RULE_SEND, RULE_REJECT, RULE_DEFER };
+void rule_results_open(lua_State *L);
+void rule_results_add(lua_State *L); /* the functions, into the context at the top */
+bool rule_result_is(lua_State *L, int index);
+enum rule_action rule_result_action(lua_State *L, int index);
+
+/* rule_call.c: runs outbound on copies of the values at `message` and `context` (tables) of L. 0: L has the
+ * decision (action, message, reason, until_ms, providers) on top. -1 with "file:line: what". */
+int rule_call_outbound(struct rule_state *state, lua_State *L, int message, int context, struct error *error);
+/* The same from within the rules, R being where they run: L is another thread of the same state. Raises. */
+void rule_call_within(lua_State *R, lua_State *L, int message, int context);
+
+/* rule_tests.c: runs the file's own tests, sorted by name, each within the limits of a rule. What they do not
+ * say of a context comes from `claims`. -1 with "file:line: test "name": what" of the first that fails; the
+ * state, which tests may have changed, is then and otherwise good for nothing but being freed. */
+int rule_tests_run(struct rule_state *state, const struct claims *claims, struct error *error);
+
+/* rule_equal.c: t.equal(actual, expected, what?) of these tests. */
+int rule_equal(lua_State *L);
+
+#endif

@@ -1,0 +1,249 @@
+/* An agency's own tests: the functions under `tests` of its rules. Each gets `t`, which can run the file's
+ * outbound as a message would, and compare. */
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <lauxlib.h>
+
+#include "base/clock.h"
+#include "base/utf8.h"
+#include "script/copy.h"
+#include "script/rule_state.h"
+#include "script/script.h"
+
+#define TESTS_MS 1000   /* of processor time for all of a file: other agencies' reload waits */
+#define NAME_LONGEST 80 /* bytes of a test's name that an error shows */
+#define DEFAULT_NOW_MS INT64_C(1767326400000) /* 2026-01-02T04:00:00Z, a Friday's noon in Manila */
+
+struct suite {
+    struct rule_state *state;
+    const struct claims *claims;
+    const char *name; /* of the test under way */
+    int line;         /* where it begins */
+};
+
+/* ---- t.outbound ---- */
+
+static int two_digits(const char *text)
+{
+    if (!isdigit((unsigned char)text[0]) || !isdigit((unsigned char)text[1]))
+        return -1;
+    return (text[0] - '0') * 10 + text[1] - '0';
+}
+
+/* "2026-01-02T23:00:00+08:00", or what clock_parse_iso takes. */
+static bool parse_time(const char *text, int64_t *ms)
+{
+    char utc[CLOCK_ISO_SIZE];
+    size_t length = strlen(text), zone = length - strlen("+08:00");
+    if (length <= strlen("+08:00") || (text[zone] != '+' && text[zone] != '-'))
+        return clock_parse_iso(text, ms) == 0;
+    int hours = two_digits(text + zone + 1), minutes = two_digits(text + zone + 4);
+    if (hours < 0 || hours > 23 || minutes < 0 || minutes > 59 || text[zone + 3] != ':' ||
+        zone + 2 > sizeof utc)
+        return false;
+    snprintf(utc, sizeof utc, "%.*sZ", (int)zone, text);
+    int64_t east_ms = (int64_t)(hours * 60 + minutes) * 60000;
+    if (clock_parse_iso(utc, ms) != 0)
+        return false;
+    *ms -= text[zone] == '+' ? east_ms : -east_ms;
+    return true;
+}
+
+/* The table at `index` of R, or an empty one, as a copy on `to`. */
+static void push_fields(lua_State *R, int index, lua_State *to, const char *what, const char *const *names)
+{
+    char reason[160];
+    if (lua_isnoneornil(R, index)) {
+        lua_createtable(to, 0, 8);
+        return;
+    }
+    luaL_checktype(R, index, LUA_TTABLE);
+    script_check_options(R, index, names);
+    if (!copy_plain(R, index, to, reason, sizeof reason))
+        luaL_error(R, "%s%s", what, reason);
+}
+
+/* `value` NULL: an empty table. */
+static void set_default(lua_State *L, const char *key, const char *value)
+{
+    if (lua_getfield(L, -1, key) == LUA_TNIL) {
+        if (value != NULL)
+            lua_pushstring(L, value);
+        else
+            lua_newtable(L);
+        lua_setfield(L, -3, key);
+    }
+    lua_pop(L, 1);
+}
+
+/* The fields that lua/bascule/delivery.lua makes of GHL's payload. */
+static void push_message(lua_State *R, int index, lua_State *to)
+{
+    static const char *const names[] = {"type",       "to",      "body",       "attachments",
+                                        "contact_id", "user_id", "message_id", "conversation_id",
+                                        "payload",    NULL};
+    push_fields(R, index, to, "the message", names);
+    set_default(to, "type", "SMS");
+    set_default(to, "to", "+639171234567");
+    set_default(to, "body", "Kumusta");
+    set_default(to, "attachments", NULL);
+    set_default(to, "contact_id", "contact1");
+    set_default(to, "message_id", "message1");
+    set_default(to, "payload", NULL);
+}
+
+/* In the context on top of `to`. */
+static void set_now(lua_State *R, lua_State *to)
+{
+    int64_t now_ms = DEFAULT_NOW_MS;
+    int type = lua_getfield(to, -1, "now");
+    if (type == LUA_TSTRING ? !parse_time(lua_tostring(to, -1), &now_ms)
+                            : type != LUA_TNIL && type != LUA_TNUMBER)
+        luaL_error(R, "the context's now must be in ms, or a time such as \"2026-01-02T23:00:00+08:00\"");
+    if (type != LUA_TNUMBER) {
+        lua_pushinteger(to, now_ms);
+        lua_setfield(to, -3, "now");
+    }
+    lua_pop(to, 1);
+}
+
+static void push_context(lua_State *R, int index, lua_State *to, const struct claims *claims)
+{
+    static const char *const names[] = {"now", "location", "company", "settings", NULL};
+    push_fields(R, index, to, "the context", names);
+    set_now(R, to);
+    set_default(to, "location", claims->locations.count > 0 ? claims->locations.items[0] : "location1");
+    set_default(to, "settings", NULL);
+    if (claims->companies.count > 0)
+        set_default(to, "company", claims->companies.items[0]);
+}
+
+/* A test reads a decision's time by the name under which a rule gives it. */
+static void rename_until(lua_State *L)
+{
+    lua_getfield(L, -1, "until_ms");
+    lua_setfield(L, -2, "until_");
+    lua_pushnil(L);
+    lua_setfield(L, -2, "until_ms");
+}
+
+/* Upvalue: the suite. The copies are made on a thread of their own, as values from another state are. */
+static int test_outbound(lua_State *R)
+{
+    const struct suite *suite = lua_touserdata(R, lua_upvalueindex(1));
+    if (suite->state->outbound == LUA_NOREF)
+        return luaL_error(R, "the rules have no outbound");
+    lua_settop(R, 2);
+    lua_State *copies = lua_newthread(R);
+    push_message(R, 1, copies);
+    push_context(R, 2, copies, suite->claims);
+    rule_call_within(R, copies, 1, 2);
+    rename_until(copies);
+    lua_xmove(copies, R, 1);
+    return 1;
+}
+
+/* ---- running ---- */
+
+static void push_test(lua_State *L, const struct suite *suite)
+{
+    lua_rawgeti(L, LUA_REGISTRYINDEX, suite->state->rules);
+    lua_pushliteral(L, "tests");
+    lua_rawget(L, -2);
+    lua_pushstring(L, suite->name);
+    lua_rawget(L, -2);
+}
+
+/* Argument: the suite. */
+static int run_test(lua_State *L)
+{
+    struct suite *suite = lua_touserdata(L, 1);
+    lua_Debug function;
+    push_test(L, suite);
+    luaL_checktype(L, -1, LUA_TFUNCTION); /* a test before it may have taken it away */
+    lua_pushvalue(L, -1);
+    lua_getinfo(L, ">S", &function);
+    suite->line = function.linedefined;
+    lua_createtable(L, 0, 2);
+    lua_pushlightuserdata(L, suite);
+    lua_pushcclosure(L, test_outbound, 1);
+    lua_setfield(L, -2, "outbound");
+    lua_pushcfunction(L, rule_equal);
+    lua_setfield(L, -2, "equal");
+    lua_call(L, 1, 0);
+    return 0;
+}
+
+/* "file:line: what" becomes "file:line: test "name": what"; without a line, the test's own. */
+static void add_name(const struct suite *suite, struct error *error)
+{
+    const char *path = suite->state->unit->path;
+    size_t path_length = strlen(path);
+    char what[sizeof error->message];
+    snprintf(what, sizeof what, "%s", error->message);
+    char *rest = what;
+    long line = suite->line;
+    if (strncmp(what, path, path_length) == 0 && what[path_length] == ':') {
+        rest += path_length + 1;
+        if (isdigit((unsigned char)*rest)) {
+            line = strtol(rest, &rest, 10);
+            rest += *rest == ':';
+        }
+        rest += strspn(rest, " ");
+    }
+    size_t length = strlen(suite->name);
+    length = utf8_valid_prefix(suite->name, length < NAME_LONGEST ? length : NAME_LONGEST);
+    error_set(error, ERROR_PERMANENT, "%s:%ld: test \"%.*s\": %s", path, line, (int)length, suite->name,
+              rest);
+}
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static struct texts names_of_tests(struct rule_state *state)
+{
+    lua_State *L = state->L;
+    struct texts names = {0};
+    lua_rawgeti(L, LUA_REGISTRYINDEX, state->rules);
+    lua_pushliteral(L, "tests");
+    if (lua_rawget(L, -2) == LUA_TTABLE) {
+        for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1))
+            texts_add(&names, slice_from(lua_tostring(L, -2)));
+    }
+    lua_pop(L, 2);
+    if (names.count > 0)
+        qsort(names.items, names.count, sizeof *names.items, by_text);
+    return names;
+}
+
+static int run_next(struct suite *suite, int64_t started_us, struct error *error)
+{
+    lua_State *L = suite->state->L;
+    suite->line = 0;
+    if (rule_state_processor_us() - started_us > TESTS_MS * 1000)
+        return error_set(error, ERROR_PERMANENT, "the tests before it took longer than %d ms", TESTS_MS);
+    lua_pushcfunction(L, run_test);
+    lua_pushlightuserdata(L, suite);
+    return rule_state_call(suite->state, 1, 0, suite->state->limits.ms, error);
+}
+
+int rule_tests_run(struct rule_state *state, const struct claims *claims, struct error *error)
+{
+    struct suite suite = {.state = state, .claims = claims};
+    struct texts names = names_of_tests(state);
+    int64_t started_us = rule_state_processor_us();
+    int result = 0;
+    for (size_t i = 0; i < names.count && result == 0; i++) {
+        suite.name = names.items[i];
+        result = run_next(&suite, started_us, error);
+    }
+    if (result != 0)
+        add_name(&suite, error);
+    texts_deinit(&names);
+    return result;
+}

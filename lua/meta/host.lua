@@ -1,0 +1,363 @@
+---@meta
+-- What the host gives to trusted Lua (lua/bascule, lua/simulator). Editors complete from this file; a spec proves that
+-- every function here exists and that the host has no other.
+--
+-- A call that fails returns nil, "NAME: text for a person", "NAME". Calls marked (waits) suspend the coroutine, never the
+-- thread. Wrong types of arguments raise. Times are milliseconds; wall times count from 1970-01-01 UTC.
+
+---@class host.http
+local http = {}
+
+---@class host.http.Request
+---@field method? string default "GET"
+---@field url string http:// or https://
+---@field headers? table<string,string>
+---@field body? string
+---@field timeout_ms? integer for the whole call; default BASCULE_CLIENT_TIMEOUT_MS
+---@field idempotent? boolean default: true for GET, HEAD, PUT, DELETE; only then may a lost connection be tried again
+---@field answer_limit_bytes? integer
+
+---@class host.http.Answer
+---@field status integer
+---@field headers table<string,string> names in lower case; repeated ones joined by ", "
+---@field body string
+---@field elapsed_ms integer
+
+--- One HTTP request (waits). Errors: INVALID, DENIED (address not allowed), CONNECT (nothing was sent), TIMEOUT, CLOSED,
+--- TOO_LARGE; a fourth result says whether the peer may have seen the request.
+---@param request host.http.Request
+---@return host.http.Answer? answer, string? error, string? name, boolean? sent
+function http.request(request) end
+
+--- Percent-encodes for a query or form (RFC 3986 unreserved characters stay).
+---@param text string
+---@return string
+function http.escape(text) end
+
+--- Decodes a query string or form ("+" is a space). A repeated name: the last wins. Bad escapes: INVALID.
+---@param text string
+---@return table<string,string>? fields, string? error, string? name
+function http.parse_form(text) end
+
+--- Encodes a table of strings/numbers as a form, by sorted names.
+---@param fields table<string,string|number>
+---@return string
+function http.form(fields) end
+
+---@class host.json
+---@field null userdata stands for JSON's null inside tables
+local json = {}
+
+--- Decodes strictly (RFC 8259; duplicate keys, invalid UTF-8, nesting over 64 are refused). Integers stay integers where
+--- they fit 64 bits; null is json.null; arrays come with the array mark, so that [] stays [].
+--- Error: INVALID with line, column and what was wrong.
+---@param text string
+---@return any value, string? error, string? name
+function json.decode(text) end
+
+--- Encodes. A table is an array when it is marked or when its keys are 1..n with n > 0; otherwise an object whose keys
+--- must be strings. Keys are sorted. NaN, infinities, functions, invalid UTF-8, cycles: INVALID.
+---@param value any
+---@return string? text, string? error, string? name
+function json.encode(value) end
+
+--- Marks a table as an array (and returns it).
+---@param list table
+---@return table
+function json.array(list) end
+
+---@class host.crypto
+local crypto = {}
+---@param bytes integer
+---@return string base64url
+function crypto.token(bytes) end
+---@param a string
+---@param b string
+---@return boolean equal constant time in the contents
+function crypto.equal(a, b) end
+---@param data string
+---@return string hex
+function crypto.sha256(data) end
+---@param key string
+---@param data string
+---@return string hex
+function crypto.hmac_sha256(key, data) end
+---@param data string
+---@return string
+function crypto.base64(data) end
+---@param text string
+---@return string? data, string? error, string? name INVALID
+function crypto.unbase64(text) end
+--- Signs the text so that any replica can tell that it is ours: "text.mac". The text must not hold ".".
+---@param text string
+---@return string
+function crypto.stamp(text) end
+---@param stamped string
+---@return string? text nil where it is not genuine
+function crypto.unstamp(stamped) end
+--- The signature of an incoming webhook over its raw body, by the configured keys. Errors: MISSING, MALFORMED, WRONG.
+---@param body string
+---@param ... string? header values
+---@return string? key "Ed25519 5a2c1b27...", string? error, string? name
+function crypto.verify_webhook(body, ...) end
+--- For the simulator: signs with the Ed25519 key made of a seed (32 bytes).
+---@param seed string
+---@param body string
+---@return string base64
+function crypto.ed25519_sign(seed, body) end
+---@param seed string
+---@return string pem
+function crypto.ed25519_public_pem(seed) end
+
+---@class host.time
+local time = {}
+---@return integer
+function time.now_ms() end
+---@return integer
+function time.monotonic_ms() end
+--- (waits)
+---@param ms integer
+function time.sleep(ms) end
+---@param ms integer
+---@return string "2026-01-02T03:04:05.678Z"
+function time.iso(ms) end
+---@param text string
+---@return integer? ms nil where it is no such time
+function time.parse_iso(text) end
+
+---@class host.log
+local log = {}
+--- Fields: strings, numbers, booleans. Never secrets, never message text. The coroutine's request id or message id and its
+--- generation are added.
+---@param event string
+---@param fields? table<string,string|number|boolean>
+function log.debug(event, fields) end
+---@param event string
+---@param fields? table<string,string|number|boolean>
+function log.info(event, fields) end
+---@param event string
+---@param fields? table<string,string|number|boolean>
+function log.warn(event, fields) end
+---@param event string
+---@param fields? table<string,string|number|boolean>
+function log.error(event, fields) end
+
+---@class host.metrics
+local metrics = {}
+--- Adds to a counter. Label: 'name=value' or nil.
+---@param name string
+---@param label? string
+---@param amount? integer default 1
+function metrics.add(name, label, amount) end
+---@return string text exposition of all metrics
+function metrics.text() end
+
+---@class host.phone
+local phone = {}
+---@class host.phone.Number
+---@field e164 string
+---@field national string
+---@field region string
+---@field mobile boolean
+---@field valid boolean
+---@param text string
+---@param region? string ISO country of numbers without a country code
+---@return host.phone.Number? number, string? error, string? name INVALID
+function phone.parse(text, region) end
+
+---@class host.config
+local config = {}
+--- The value of a setting as text, number or boolean (by its type), or nil.
+---@param name string "GHL_CLIENT_ID"
+---@return string|integer|boolean|nil
+function config.get(name) end
+---@return string the version of the program
+function config.version() end
+---@return string random id of this run of the process
+function config.process_id() end
+--- The options of the command that Lua reads itself (`bascule simulate`): "--cast-delay-ms 50" is ["cast-delay-ms"] = "50",
+--- an option without a value is "on", one given twice is joined by ",". Empty for every other command.
+---@return table<string,string>
+function config.arguments() end
+
+--- A small cache shared by all threads of the process: strings, numbers and booleans with an end. What is in it may vanish
+--- at any time.
+---@class host.cache
+local cache = {}
+---@param key string
+---@return string|number|boolean|nil
+function cache.get(key) end
+---@param key string
+---@param value string|number|boolean|nil nil removes
+---@param ttl_ms integer
+function cache.put(key, value, ttl_ms) end
+
+--- All calls wait. Errors beside those named: BUSY, FULL (try again later: answer 429), FAILED.
+--- Tables are store.h's structs, by the same field names (without _ms arithmetic: times stay milliseconds); states,
+--- directions and tracks are their names as text. Secrets (tokens, sealed settings) are sealed and opened by the
+--- binding: Lua sees them in clear, the store never does.
+---@class host.store
+local store = {}
+
+---@class host.store.NewMessage
+---@field direction "outbound"|"inbound"
+---@field location string
+---@field company? string
+---@field external_id string
+---@field conversation string
+---@field payload string the raw body
+---@field received? table goes with the "received" event
+---@param message host.store.NewMessage
+---@return string? id, boolean|string duplicate, string? name
+function store.message_accept(message) end
+--- With `events` (list of {at_ms, kind, data = table?}); `sent`, `received`, `report_error` are decoded tables.
+---@param id string
+---@return table? message, string? error, string? name NOT_FOUND
+function store.message_get(id) end
+---@param filter {state?:string, location?:string, query?:string, cursor?:string, limit?:integer}
+---@return table[]? messages, string? next, string? name on failure: nil, text, name
+function store.message_list(filter) end
+---@param id string
+---@param event? table
+---@return true? ok, string? error, string? name NOT_FOUND, CONFLICT
+function store.message_replay(id, event) end
+--- Records that an attempt begins, before anything is sent, and renews a lease of which much has passed. CONFLICT: it is
+--- lost, send nothing.
+---@param attempt {id:string, lease:integer, provider:string, sent:table, event?:table}
+---@return true? ok, string? error, string? name
+function store.attempt_begin(attempt) end
+
+---@class host.store.Installation
+---@field company string
+---@field location string "" for the company's own
+---@field account? string
+---@field status "connected"|"invalid"|"removed"
+---@field reason? string
+---@field access_token? string
+---@field refresh_token? string
+---@field expires_ms integer
+---@field scopes? string
+---@field user_id? string
+---@field user_type? string
+---@field details? table
+---@field version? integer
+---@param installation host.store.Installation
+---@return true? ok, string? error, string? name
+function store.installation_put(installation) end
+---@param company? string
+---@param location? string "" or nil: the company's own
+---@return host.store.Installation? installation, string? error, string? name NOT_FOUND; UNSEALED (no key opens its tokens)
+function store.installation_get(company, location) end
+--- Without tokens.
+---@param company? string
+---@return host.store.Installation[]? list, string? error, string? name
+function store.installation_list(company) end
+--- Without tokens.
+---@param before_ms integer
+---@param limit integer
+---@return host.store.Installation[]? list, string? error, string? name
+function store.installation_expiring(before_ms, limit) end
+--- The lease of a refresh; the owner is a random name of this flight. CONFLICT: read again.
+---@param key {company:string, location:string, version:integer, owner:string, lease_ms:integer}
+---@return true? ok, string? error, string? name
+function store.refresh_begin(key) end
+---@param tokens {company:string, location:string, owner:string, access_token:string, refresh_token?:string, expires_ms:integer, scopes?:string}
+---@return true? ok, string? error, string? name
+function store.refresh_done(tokens) end
+---@param failure {company:string, location:string, owner:string, reason:string, invalid:boolean}
+---@return true? ok, string? error, string? name
+function store.refresh_failed(failure) end
+---@param change {company:string, location:string, status:string, reason?:string}
+---@return true? ok, string? error, string? name
+function store.installation_set_status(change) end
+
+---@param state string
+---@param data table
+---@param ttl_ms integer
+---@return true? ok, string? error, string? name
+function store.state_put(state, data, ttl_ms) end
+---@param state string
+---@return table? data, string? error, string? name NOT_FOUND
+function store.state_take(state) end
+--- Secret settings are sealed.
+---@param scope string "location:<id>"
+---@param name string
+---@param value? string nil removes
+---@param secret? boolean
+---@return true? ok, string? error, string? name
+function store.setting_put(scope, name, value, secret) end
+--- By name; `secrets` lists the names that are sealed. Values in clear.
+---@param scope string
+---@return table<string,string>? values, table<string,boolean>|string secrets, string? name
+function store.settings(scope) end
+---@return true? ok, string? error, string? name
+function store.probe() end
+
+--- The agencies' rules.
+---@class host.rules
+local rules = {}
+---@class host.rules.Decision
+---@field action "send"|"reject"|"defer"
+---@field message? table as the rule returned it (send)
+---@field reason? string (reject, defer)
+---@field until_ms? integer (defer)
+---@field providers? string[] (send, where the rule routed)
+---@field agency string slug, or "default"
+---@field generation string
+--- Runs outbound() of the agency that has this location (else of its company, else the default rule) on a copy of
+--- `message`; `context` gives it now (ms), location, company, settings. Errors: RULE (its failure, "file:line: what"),
+--- BROKEN (the agency's file does not load: "file:line: what").
+---@param location string
+---@param company? string
+---@param message table
+---@param context table
+---@return host.rules.Decision? decision, string? error, string? name
+function rules.outbound(location, company, message, context) end
+
+---@class host.scripts
+local scripts = {}
+---@return table as /admin/v1/scripts answers
+function scripts.describe() end
+--- (waits) True where a new generation is current, false where nothing had changed. Error: REFUSED with file and line.
+---@return boolean? changed, string? error, string? name
+function scripts.reload() end
+--- (waits)
+---@param id? string
+---@return true? ok, string? error, string? name
+function scripts.rollback(id) end
+---@return string id of the generation that this coroutine runs on
+function scripts.generation() end
+
+---@class host.queue
+local queue = {}
+---@param location string
+function queue.wake(location) end
+--- False while draining or too full: answer 429.
+---@return boolean
+function queue.accepts() end
+
+---@class host.gate
+local gate = {}
+--- True: go, and report by leave. Else false and how long to wait.
+---@param key string
+---@return boolean open, integer? wait_ms
+function gate.enter(key) end
+---@param key string
+---@param outcome "answered"|"failed"|"paused"
+---@param pause_ms? integer
+function gate.leave(key, outcome, pause_ms) end
+
+--- The request given to bascule.server.handle.
+---@class host.Request
+---@field method string
+---@field path string
+---@field query string
+---@field scheme string
+---@field authority string
+---@field peer string
+---@field body string
+---@field id string
+local request = {}
+---@param name string lower case
+---@return string? value
+function request:header(name) end

@@ -1,0 +1,114 @@
+require "bascule.testing"
+local text = require "bascule.text"
+
+describe("text.segments", function()
+  local euro, peso, emoji = "€", "₱", "😀"
+  -- {name, text, encoding, units, parts}: the table of the SMS reference, and every kind of boundary beside it.
+  local rows = {
+    { "empty", "", "GSM-7", 0, 0 },
+    { "160 a", ("a"):rep(160), "GSM-7", 160, 1 },
+    { "161 a", ("a"):rep(161), "GSM-7", 161, 2 },
+    { "306 a", ("a"):rep(306), "GSM-7", 306, 2 },
+    { "307 a", ("a"):rep(307), "GSM-7", 307, 3 },
+    { "459 a", ("a"):rep(459), "GSM-7", 459, 3 },
+    { "460 a", ("a"):rep(460), "GSM-7", 460, 4 },
+    { "80 euro signs", euro:rep(80), "GSM-7", 160, 1 },
+    { "81 euro signs", euro:rep(81), "GSM-7", 162, 2 },
+    { "a pair at the edge", ("a"):rep(152) .. euro .. ("a"):rep(152), "GSM-7", 306, 3 },
+    { "Niño Ñ", "Niño Ñ", "GSM-7", 6, 1 },
+    { "capital c-cedilla", "Ç", "GSM-7", 1, 1 },
+    { "small c-cedilla", "ç", "UCS-2", 1, 1 },
+    { "backtick", "`", "UCS-2", 1, 1 },
+    { "curly quote", "’", "UCS-2", 1, 1 },
+    { "Bayad ₱100", "Bayad ₱100", "UCS-2", 10, 1 },
+    { "70 pesos", peso:rep(70), "UCS-2", 70, 1 },
+    { "71 pesos", peso:rep(71), "UCS-2", 71, 2 },
+    { "134 pesos", peso:rep(134), "UCS-2", 134, 2 },
+    { "135 pesos", peso:rep(135), "UCS-2", 135, 3 },
+    { "35 emoji", emoji:rep(35), "UCS-2", 70, 1 },
+    { "36 emoji", emoji:rep(36), "UCS-2", 72, 2 },
+    { "an emoji at the edge", peso:rep(66) .. emoji .. peso:rep(66), "UCS-2", 134, 3 },
+    { "form feed and brackets", "\f^{}\\[~]|", "GSM-7", 18, 1 },
+    { "line ends", "a\r\nb", "GSM-7", 4, 1 },
+    { "Greek capitals of the table", "ΔΦΓΛΩΠΨΣΘΞ", "GSM-7", 10, 1 },
+    { "Greek beyond it", "Α", "UCS-2", 1, 1 },
+    { "159 a and a euro sign", ("a"):rep(159) .. euro, "GSM-7", 161, 2 },
+  }
+  for _, row in ipairs(rows) do
+    it(row[1], function()
+      local expected = { encoding = row[3], units = row[4], parts = row[5] }
+      assert.are.same(expected, text.segments(row[2]))
+    end)
+  end
+
+  it("says where a text is no UTF-8", function()
+    assert.error_matches(function()
+      text.segments "ab\xff"
+    end, "text.segments: byte 3 is not valid UTF%-8")
+  end)
+end)
+
+describe("text.fold", function()
+  it("turns what is typographic into the GSM alphabet", function()
+    assert.are.equal('"Bayad" - PHP100... don\'t', text.fold "“Bayad” – ₱100… don’t")
+    assert.are.equal("a b", text.fold "a\u{00A0}b")
+  end)
+
+  it("leaves all other characters", function()
+    assert.are.equal("ç 😀 Ñ", text.fold "ç 😀 Ñ")
+  end)
+end)
+
+describe("text.fit", function()
+  it("leaves what fits", function()
+    assert.are.equal(("a"):rep(160), text.fit(("a"):rep(160), { segments = 1 }))
+    assert.are.equal("", text.fit("", { segments = 1 }))
+  end)
+
+  it("cuts to the parts, with an ellipsis that is counted", function()
+    local cut = text.fit(("a"):rep(161), { segments = 1 })
+    assert.are.equal(("a"):rep(157) .. "...", cut)
+    assert.are.equal(("a"):rep(160), text.fit(("a"):rep(161), { segments = 1, ellipsis = "" }))
+  end)
+
+  it("cuts between characters, never within one", function()
+    local cut = text.fit(("😀"):rep(100), { segments = 2 })
+    assert.are.equal(2, text.segments(cut).parts)
+    assert.is_truthy(utf8.len(cut))
+    assert.are.equal(("😀"):rep(65) .. "...", cut)
+  end)
+
+  it("keeps the cheap alphabet where the costly character is cut off", function()
+    local cut = text.fit(("a"):rep(200) .. "₱", { segments = 1 })
+    assert.are.same({ encoding = "GSM-7", units = 160, parts = 1 }, text.segments(cut))
+  end)
+
+  it("folds first where it is told to", function()
+    assert.are.equal(("a"):rep(150) .. "PHP", text.fit(("a"):rep(150) .. "₱", { segments = 1, fold = true }))
+  end)
+
+  it("takes a moment only for a long text", function()
+    local started = os.clock()
+    text.fit(("a₱😀"):rep(20000), { segments = 3 })
+    assert.is_true(os.clock() - started < 0.05)
+  end)
+
+  it("fits every beginning of a text, whatever the alphabet", function()
+    local body = ("abc€😀"):rep(60)
+    for parts = 1, 6 do
+      for length = 1, 300, 7 do
+        local cut = text.fit(body:sub(1, utf8.offset(body, length + 1) - 1), { segments = parts })
+        assert.is_true(text.segments(cut).parts <= parts)
+      end
+    end
+  end)
+
+  it("names a wrong option", function()
+    assert.error_matches(function()
+      text.fit("a", { segment = 1 })
+    end, "unknown option segment; it has segments, ellipsis, fold")
+    assert.error_matches(function()
+      text.fit("a", { segments = 0 })
+    end, "segments must be a whole number")
+  end)
+end)
