@@ -1,4 +1,5 @@
-/* One call of outbound(message, context): the values go in as copies, what comes back is checked and copied.
+/* One call of a rules' function, outbound(message, context) and its kin: the values go in as copies, what
+ * comes back is checked and copied.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -17,15 +18,21 @@ static const char *const message_keys[] = {"to",       "body",      "sender", "a
 
 struct call {
     struct rule_state *state;
+    enum rule_function function;
     lua_State *from;
     int message, context; /* on `from` */
 };
+
+static const struct rule_entry *entry_of(const struct call *call)
+{
+    return &call->state->functions[call->function];
+}
 
 /* Where the returned value, not a line of the rule, is at fault: the line of the function. */
 static int fault(lua_State *R, const struct call *call, const char *format, ...)
 {
     va_list arguments;
-    lua_pushfstring(R, "%s:%d: ", call->state->unit->path, call->state->outbound_line);
+    lua_pushfstring(R, "%s:%d: ", call->state->unit->path, entry_of(call)->line);
     va_start(arguments, format);
     lua_pushvfstring(R, format, arguments);
     va_end(arguments);
@@ -124,7 +131,7 @@ static int outbound(lua_State *R)
 {
     const struct call *call = lua_touserdata(R, 1);
     push_copy(R, call, call->message, "the message");
-    lua_rawgeti(R, LUA_REGISTRYINDEX, call->state->outbound);
+    lua_rawgeti(R, LUA_REGISTRYINDEX, entry_of(call)->reference);
     lua_pushvalue(R, 2);
     push_context(R, call);
     lua_call(R, 2, 1);
@@ -155,7 +162,7 @@ static int take_field(const struct call *call, lua_State *R, int result, const c
         lua_setfield(call->from, -2, field);
     else if (found != LUA_TNIL)
         status = error_set(error, ERROR_PERMANENT, "%s:%d: the result's %s%s", call->state->unit->path,
-                           call->state->outbound_line, field, reason);
+                           entry_of(call)->line, field, reason);
     lua_settop(R, result);
     return status;
 }
@@ -167,7 +174,7 @@ static int take_message(const struct call *call, lua_State *R, int message, stru
         return 0;
     if (!copy_plain(R, message, call->from, reason, sizeof reason))
         return error_set(error, ERROR_PERMANENT, "%s:%d: message%s", call->state->unit->path,
-                         call->state->outbound_line, reason);
+                         entry_of(call)->line, reason);
     lua_setfield(call->from, -2, "message");
     return 0;
 }
@@ -191,9 +198,10 @@ static int take_decision(const struct call *call, lua_State *R, struct error *er
     return take_field(call, R, result, "providers", LUA_TTABLE, error);
 }
 
-int rule_call_outbound(struct rule_state *state, lua_State *L, int message, int context, struct error *error)
+int rule_call(struct rule_state *state, enum rule_function function, lua_State *L, int message, int context,
+              struct error *error)
 {
-    struct call call = {state, L, lua_absindex(L, message), lua_absindex(L, context)};
+    struct call call = {state, function, L, lua_absindex(L, message), lua_absindex(L, context)};
     int top = lua_gettop(L);
     lua_settop(state->L, 0);
     lua_pushcfunction(state->L, outbound);
@@ -206,9 +214,9 @@ int rule_call_outbound(struct rule_state *state, lua_State *L, int message, int 
     return result;
 }
 
-void rule_call_within(lua_State *R, lua_State *L, int message, int context)
+void rule_call_within(lua_State *R, enum rule_function function, lua_State *L, int message, int context)
 {
-    struct call call = {rule_state_of(R), L, lua_absindex(L, message), lua_absindex(L, context)};
+    struct call call = {rule_state_of(R), function, L, lua_absindex(L, message), lua_absindex(L, context)};
     struct error error;
     lua_pushcfunction(R, outbound);
     lua_pushlightuserdata(R, &call);

@@ -1,6 +1,5 @@
 #include "script/rule_state.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -12,9 +11,6 @@
 #define HOOK_INSTRUCTIONS 2000 /* some 20 us between two looks at the clock */
 #define LOAD_MS 500            /* for the file's own chunk and the library files that it requires */
 #define REASON_LONGEST 400     /* bytes of a rule's own error text that are kept */
-
-static const char *const rule_keys[] = {"locations", "companies", "outbound", "inbound", "report",
-                                        "settings",  "tests",     "name",     NULL};
 
 struct rule_limits rule_limits_read(const struct config *config)
 {
@@ -148,130 +144,24 @@ struct loading {
     struct slice source;
 };
 
-static bool is_word(char c)
-{
-    return isalnum((unsigned char)c) || c == '_';
-}
+const char *const rule_function_names[] = {"outbound", "inbound", "report", NULL};
 
-/* The line where `key =` first stands, or 0. */
-static int line_of_key(struct slice source, const char *key)
+/* The rules are on top. */
+static void keep_functions(lua_State *L, struct rule_state *state)
 {
-    size_t length = strlen(key);
-    int line = 1;
-    for (size_t i = 0; i + length <= source.length; i++) {
-        if (source.data[i] == '\n')
-            line++;
-        if (memcmp(source.data + i, key, length) != 0 || (i > 0 && is_word(source.data[i - 1])))
+    for (int i = 0; rule_function_names[i] != NULL; i++) {
+        lua_Debug function;
+        struct rule_entry *entry = &state->functions[i];
+        entry->reference = LUA_NOREF;
+        if (lua_getfield(L, -1, rule_function_names[i]) == LUA_TNIL) {
+            lua_pop(L, 1);
             continue;
-        size_t after = i + length;
-        while (after < source.length && (source.data[after] == ' ' || source.data[after] == '\t'))
-            after++;
-        if (after < source.length && source.data[after] == '=')
-            return line;
+        }
+        lua_pushvalue(L, -1);
+        lua_getinfo(L, ">S", &function);
+        entry->line = function.linedefined;
+        entry->reference = luaL_ref(L, LUA_REGISTRYINDEX);
     }
-    return 0;
-}
-
-static int refuse_key(lua_State *L, const struct loading *loading, const char *key, const char *what)
-{
-    int line = key == NULL ? 0 : line_of_key(loading->source, key);
-    if (line > 0)
-        lua_pushfstring(L, "%s:%d: %s", loading->state->unit->path, line, what);
-    else
-        lua_pushfstring(L, "%s: %s", loading->state->unit->path, what);
-    return lua_error(L);
-}
-
-static void check_names(lua_State *L, const struct loading *loading, int rules)
-{
-    lua_pushnil(L);
-    while (lua_next(L, rules)) {
-        const char *key = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : NULL;
-        bool known = false;
-        for (const char *const *name = rule_keys; *name != NULL && key != NULL; name++)
-            known = known || strcmp(*name, key) == 0;
-        if (key == NULL)
-            refuse_key(L, loading, NULL, "the rules' keys must be names");
-        const char *nearest = known ? NULL : text_suggest(key, rule_keys);
-        if (nearest != NULL)
-            refuse_key(L, loading, key,
-                       lua_pushfstring(L, "unknown key '%s'; did you mean '%s'?", key, nearest));
-        if (!known)
-            refuse_key(L, loading, key, lua_pushfstring(L, "unknown key '%s'", key));
-        lua_pop(L, 1);
-    }
-}
-
-static void check_function(lua_State *L, const struct loading *loading, int rules, const char *key)
-{
-    int type = lua_getfield(L, rules, key);
-    if (type != LUA_TNIL && type != LUA_TFUNCTION)
-        refuse_key(L, loading, key,
-                   lua_pushfstring(L, "'%s' must be a function, not a %s", key, lua_typename(L, type)));
-    lua_pop(L, 1);
-}
-
-static void check_list(lua_State *L, const struct loading *loading, int rules, const char *key)
-{
-    int type = lua_getfield(L, rules, key);
-    if (type != LUA_TNIL && type != LUA_TTABLE)
-        refuse_key(L, loading, key, lua_pushfstring(L, "'%s' must be a list of ids", key));
-    lua_Integer length = type == LUA_TTABLE ? (lua_Integer)lua_rawlen(L, -1) : 0;
-    lua_Integer pairs = 0;
-    for (lua_pushnil(L); type == LUA_TTABLE && lua_next(L, -2); lua_pop(L, 1)) {
-        if (lua_type(L, -1) != LUA_TSTRING || !lua_isinteger(L, -2) || ++pairs > length)
-            refuse_key(L, loading, key, lua_pushfstring(L, "'%s' must be a list of ids in quotes", key));
-    }
-    lua_settop(L, rules);
-}
-
-static void check_tests(lua_State *L, const struct loading *loading, int rules)
-{
-    int type = lua_getfield(L, rules, "tests");
-    if (type != LUA_TNIL && type != LUA_TTABLE)
-        refuse_key(L, loading, "tests",
-                   lua_pushfstring(L, "'tests' must be a table of functions by name, not a %s",
-                                   lua_typename(L, type)));
-    for (lua_pushnil(L); type == LUA_TTABLE && lua_next(L, -2); lua_pop(L, 1)) {
-        /* a name with a NUL would be cut where C reads it */
-        if (lua_type(L, -2) != LUA_TSTRING || strlen(lua_tostring(L, -2)) != lua_rawlen(L, -2))
-            refuse_key(L, loading, "tests", "'tests' must be a table of functions by name: every key a text");
-        if (!lua_isfunction(L, -1))
-            refuse_key(L, loading, "tests",
-                       lua_pushfstring(L, "test \"%s\" must be a function, not a %s", lua_tostring(L, -2),
-                                       luaL_typename(L, -1)));
-    }
-    lua_settop(L, rules);
-}
-
-static void check_shape(lua_State *L, const struct loading *loading)
-{
-    if (!lua_istable(L, -1))
-        refuse_key(L, loading, NULL,
-                   lua_pushfstring(L, "must return a table of rules, not %s", luaL_typename(L, -1)));
-    int rules = lua_gettop(L);
-    lua_pushnil(L);
-    lua_setmetatable(L, rules);
-    check_names(L, loading, rules);
-    check_list(L, loading, rules, "locations");
-    check_list(L, loading, rules, "companies");
-    check_function(L, loading, rules, "outbound");
-    check_function(L, loading, rules, "inbound");
-    check_function(L, loading, rules, "report");
-    check_tests(L, loading, rules);
-}
-
-static void keep_outbound(lua_State *L, struct rule_state *state)
-{
-    if (lua_getfield(L, -1, "outbound") == LUA_TNIL) {
-        lua_pop(L, 1);
-        return;
-    }
-    lua_Debug function;
-    lua_pushvalue(L, -1);
-    lua_getinfo(L, ">S", &function);
-    state->outbound_line = function.linedefined;
-    state->outbound = luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
 static int load_rules(lua_State *L)
@@ -281,8 +171,8 @@ static int load_rules(lua_State *L)
     rule_results_open(L);
     unit_load(L, loading->state->unit);
     lua_call(L, 0, 1);
-    check_shape(L, loading);
-    keep_outbound(L, loading->state);
+    rule_shape_check(L, loading->state, loading->source);
+    keep_functions(L, loading->state);
     loading->state->rules = luaL_ref(L, LUA_REGISTRYINDEX);
     return 0;
 }
@@ -294,7 +184,6 @@ struct rule_state *rule_state_new(struct unit *unit, struct unit_set *library,
     state->unit = unit_ref(unit);
     state->library = unit_set_ref(library);
     state->limits = *limits;
-    state->outbound = LUA_NOREF;
     state->L = lua_newstate(allocate, state);
     *(struct rule_state **)lua_getextraspace(state->L) = state;
     struct loading loading = {state, source};

@@ -18,6 +18,15 @@ struct rule_limits {
 };
 struct rule_limits rule_limits_read(const struct config *config);
 
+/* What the rules' table may have functions for, each of (message, context). */
+enum rule_function { RULE_OUTBOUND, RULE_INBOUND, RULE_REPORT, RULE_FUNCTIONS };
+extern const char *const rule_function_names[]; /* as the keys are spelt; ends with NULL */
+
+struct rule_entry {
+    int reference; /* registry reference of the function, or LUA_NOREF */
+    int line;      /* where it begins */
+};
+
 struct rule_state {
     lua_State *L;
     struct unit *unit;
@@ -28,8 +37,7 @@ struct rule_state {
     int64_t budget_ms;   /* of the call under way */
     bool spoiled;        /* it was stopped in the middle: what it holds is not to be trusted */
     int rules;           /* registry reference of the table */
-    int outbound;        /* registry reference of its function, or LUA_NOREF */
-    int outbound_line;
+    struct rule_entry functions[RULE_FUNCTIONS];
 };
 
 /* Loads the rules and checks the table that they return (allowed keys, types). NULL with "file:line: what".
@@ -48,6 +56,10 @@ int rule_state_call(struct rule_state *state, int arguments, int results, int64_
 struct rule_state *rule_state_of(lua_State *L);
 int64_t rule_state_processor_us(void); /* the clock of budgets: processor time of this thread */
 
+/* rule_shape.c: checks the table on top of L, which the file returned; raises "file:line: what". `source`
+ * (may be empty) is the file's text, to name the line of a key. */
+void rule_shape_check(lua_State *L, struct rule_state *state, struct slice source);
+
 /* rule_environment.c: opens what rules may use on an empty state; may raise. */
 void rule_environment_open(lua_State *L);
 
@@ -58,11 +70,13 @@ void rule_results_add(lua_State *L); /* the functions, into the context at the t
 bool rule_result_is(lua_State *L, int index);
 enum rule_action rule_result_action(lua_State *L, int index);
 
-/* rule_call.c: runs outbound on copies of the values at `message` and `context` (tables) of L. 0: L has the
- * decision (action, message, reason, until_ms, providers) on top. -1 with "file:line: what". */
-int rule_call_outbound(struct rule_state *state, lua_State *L, int message, int context, struct error *error);
+/* rule_call.c: runs a function of the rules on copies of the values at `message` and `context` (tables) of L,
+ * any state of this thread's. 0: L has the decision (host.rules.Decision in lua/meta/host.lua) on top. -1
+ * with "file:line: what". */
+int rule_call(struct rule_state *state, enum rule_function function, lua_State *L, int message, int context,
+              struct error *error);
 /* The same from within the rules, R being where they run: L is another thread of the same state. Raises. */
-void rule_call_within(lua_State *R, lua_State *L, int message, int context);
+void rule_call_within(lua_State *R, enum rule_function function, lua_State *L, int message, int context);
 
 /* rule_tests.c: runs the file's own tests, sorted by name, each within the limits of a rule. What they do not
  * say of a context comes from `claims`. -1 with "file:line: test "name": what" of the first that fails; the

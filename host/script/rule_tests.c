@@ -134,13 +134,13 @@ static void rename_until(lua_State *L)
 static int test_outbound(lua_State *R)
 {
     const struct suite *suite = lua_touserdata(R, lua_upvalueindex(1));
-    if (suite->state->outbound == LUA_NOREF)
+    if (suite->state->functions[RULE_OUTBOUND].reference == LUA_NOREF)
         return luaL_error(R, "the rules have no outbound");
     lua_settop(R, 2);
     lua_State *copies = lua_newthread(R);
     push_message(R, 1, copies);
     push_context(R, 2, copies, suite->claims);
-    rule_call_within(R, copies, 1, 2);
+    rule_call_within(R, RULE_OUTBOUND, copies, 1, 2);
     rename_until(copies);
     lua_xmove(copies, R, 1);
     return 1;

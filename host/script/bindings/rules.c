@@ -35,7 +35,7 @@ static int choose(struct script_thread *thread, const struct generation *generat
             return -1;
         choice->slug = agency->slug;
     }
-    if (choice->state == NULL || choice->state->outbound == LUA_NOREF) {
+    if (choice->state == NULL || choice->state->functions[RULE_OUTBOUND].reference == LUA_NOREF) {
         choice->slug = "default";
         choice->state = default_rules(thread, generation, error);
     }
@@ -54,11 +54,11 @@ static void push_unchanged(lua_State *L, int message)
 static int decide(lua_State *L, struct script_thread *thread, const struct choice *choice)
 {
     struct error error = {0};
-    if (choice->state == NULL || choice->state->outbound == LUA_NOREF) {
+    if (choice->state == NULL || choice->state->functions[RULE_OUTBOUND].reference == LUA_NOREF) {
         push_unchanged(L, 3);
         return 0;
     }
-    int result = rule_call_outbound(choice->state, L, 3, 4, &error);
+    int result = rule_call(choice->state, RULE_OUTBOUND, L, 3, 4, &error);
     rule_cache_return(thread->rules, choice->state);
     if (result != 0)
         script_fail(L, "RULE", "%s", error.message);
