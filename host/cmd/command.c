@@ -8,6 +8,7 @@
 #include "base/bytes.h"
 
 #define OPTIONS_MOST 16
+#define COMMANDS_MOST 32
 
 int command_fail(const struct command *command, int status, const char *format, ...)
 {
@@ -78,4 +79,76 @@ int command_read(const struct command *command, int argc, char **argv, const str
         }
     }
     return count;
+}
+
+/* ---- groups ---- */
+
+/* "check" of "rules check". */
+static const char *last_word(const struct command *command)
+{
+    const char *space = strrchr(command->name, ' ');
+    return space == NULL ? command->name : space + 1;
+}
+
+static void show_group(const struct command_group *group, FILE *out)
+{
+    fputs(group->usage, out);
+    for (const struct command *const *command = group->commands; *command != NULL; command++)
+        fprintf(out, "  %-10s %s\n", last_word(*command), (*command)->summary);
+    fputs(group->footnote, out);
+}
+
+static const struct command *find_command(const struct command_group *group, const char *name)
+{
+    for (const struct command *const *command = group->commands; *command != NULL; command++)
+        if (strcmp(last_word(*command), name) == 0)
+            return *command;
+    return NULL;
+}
+
+static int refuse_command(const struct command_group *group, const char *name)
+{
+    const char *names[COMMANDS_MOST + 1] = {NULL};
+    for (size_t i = 0; group->commands[i] != NULL && i < COMMANDS_MOST; i++)
+        names[i] = last_word(group->commands[i]);
+    const char *nearest = text_suggest(name, names);
+    if (nearest != NULL)
+        fprintf(stderr, "%s: unknown command '%s'; did you mean '%s'?\n", group->name, name, nearest);
+    else
+        fprintf(stderr, "%s: unknown command '%s' (see %s --help)\n", group->name, name, group->name);
+    return EXIT_CONFIGURATION;
+}
+
+static bool is_help(const char *argument)
+{
+    return strcmp(argument, "--help") == 0 || strcmp(argument, "-h") == 0;
+}
+
+static bool wants_help(const struct command *command, int argc, char **argv)
+{
+    int last = command->own_options && argc > 2 ? 2 : argc;
+    for (int i = 1; i < last; i++)
+        if (is_help(argv[i]))
+            return true;
+    return false;
+}
+
+int command_run_group(const struct command_group *group, int argc, char **argv)
+{
+    if (argc < 2) {
+        show_group(group, stderr);
+        return EXIT_CONFIGURATION;
+    }
+    if (is_help(argv[1]) || strcmp(argv[1], "help") == 0) {
+        show_group(group, stdout);
+        return EXIT_DONE;
+    }
+    const struct command *command = find_command(group, argv[1]);
+    if (command == NULL)
+        return refuse_command(group, argv[1]);
+    if (command->help != NULL && wants_help(command, argc - 1, argv + 1)) {
+        fputs(command->help, stdout);
+        return EXIT_DONE;
+    }
+    return command->run(argc - 1, argv + 1);
 }

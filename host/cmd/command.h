@@ -13,10 +13,23 @@
 struct command {
     const char *name;
     const char *summary;               /* one line for the list of commands */
-    const char *help;                  /* what --help prints */
+    const char *help;                  /* what --help prints; NULL: `run` answers it, as a group's does */
     int (*run)(int argc, char **argv); /* argv[0] is the command's name; returns the exit status */
     bool own_options; /* --help counts as the first argument only: the rest belongs to somebody else */
 };
+
+/* Commands of which one is named by the first argument: those of the program, or the actions of one of them,
+ * whose names are then two words ("rules check"). */
+struct command_group {
+    const char *usage;                     /* what stands before the list of commands */
+    const char *name;                      /* "bascule", "bascule rules" */
+    const struct command *const *commands; /* ends with NULL */
+    const char *footnote;                  /* what stands after the list */
+};
+
+/* Runs the command that argv[1] names, or shows its help, or the group's; a name that is unknown is told with
+ * the nearest one. Returns the exit status. */
+int command_run_group(const struct command_group *group, int argc, char **argv);
 
 extern const struct command command_serve, command_check, command_simulate, command_rules, command_message,
     command_keys, command_version, command_lua;

@@ -140,7 +140,8 @@ def test_the_list_by_command_pages_as_the_api_does(programs):
     (["keys", "knew"], ["new or rotate"]),
     (["simulate", "--no-such-option", "1"], ["no-such-option"]),
     (["simulate", "word"], ["word"]),
-    (["rules", "chek"], ["check, list or rollback"]),
+    (["rules", "chek"], ["unknown command", "check"]),
+    (["rules", "list", "now"], ["'now'", "rules list --help"]),
     (["serve", "now"], ["'now'"]),
     ([], ["usage"]),
 ])

@@ -1,0 +1,32 @@
+/* The actions of `bascule rules`: each a command of its own, in a file host/cmd/rules_*.c; rules.c lists
+ * them.
+ */
+#ifndef CMD_RULES_H
+#define CMD_RULES_H
+
+#include <jansson.h>
+
+#include "cmd/program.h"
+
+extern const struct command rules_check, rules_list, rules_rollback;
+
+/* Where a running server is, and how its answer is shown; options of every action that calls one. */
+struct rules_server {
+    bool json;
+    const char *url;
+};
+#define RULES_SERVER_OPTIONS(server)             \
+    {.name = "--json", .given = &(server).json}, \
+    {                                            \
+        .name = "--url", .value = &(server).url  \
+    }
+
+/* One call of the admin API by `command`: configures, calls, and takes everything down. `body` (may be NULL)
+ * is released. EXIT_DONE with the answer, for the caller to release; else what is wrong was said on standard
+ * error. */
+int rules_ask(const struct command *command, const struct rules_server *server, const char *method,
+              const char *path, json_t *body, json_t **answer);
+
+void rules_print_json(const json_t *value);
+
+#endif
