@@ -20,6 +20,7 @@ local time = require "host.time"
 local client = require "bascule.ghl.client"
 local failure = require "bascule.failure"
 local location_settings = require "bascule.settings"
+local messages = require "bascule.messages"
 local providers = require "bascule.providers"
 
 local delivery = {}
@@ -27,25 +28,7 @@ local delivery = {}
 local busy_ms <const> = 1000
 local longest_key <const> = 255 -- of an idempotency key (Cast.ph)
 
--- ---- the rule's message
-
-local function text(value)
-  return type(value) == "string" and value or nil
-end
-
-local function rule_message(payload)
-  return {
-    type = payload.type,
-    to = payload.phone,
-    body = text(payload.message) or "",
-    attachments = type(payload.attachments) == "table" and payload.attachments or json.array {},
-    contact_id = text(payload.contactId),
-    conversation_id = text(payload.conversationId),
-    message_id = text(payload.messageId),
-    user_id = text(payload.userId),
-    payload = payload,
-  }
-end
+-- ---- the rule
 
 local function context_of(message, settings)
   return {
@@ -75,7 +58,7 @@ local function decide(message, settings)
   end
   local context = context_of(message, settings)
   local decision
-  decision, why, name = rules.outbound(message.location, message.company, rule_message(payload), context)
+  decision, why, name = rules.outbound(message.location, message.company, messages.outbound(payload), context)
   if not decision then
     return nil, rule_failed(message, why, name)
   end

@@ -1,14 +1,19 @@
--- For the specs of rules, under plain Lua with busted: the rules' library, and a context whose clock stands still.
+-- For the specs of rules, with busted: the rules' library, contexts whose clock stands still, messages as the host
+-- makes them, and assertions. Under plain Lua or inside the host (`bascule rules test`, `bascule lua`).
 --
 --   local testing = require "bascule.testing"
---   local rules = testing.load "examples/agencies/acme/rules.lua"
---   local context = testing.context { now = testing.time "2026-01-02T09:00:00+08:00" }
---   local result = rules.outbound(testing.message { body = "Kumusta" }, context)
+--   local rules = testing.load "agencies/acme/rules.lua"
+--   local t = testing.t(rules)
 --
--- A result of context.reject, defer or route is a table with `action`; anything else is the message to send.
--- `require "bascule.text"` and its kin work in rules as they do in the host. Numbers are read by a small stand-in for
--- the host's parser (bascule.testing.phone), which knows Philippine numbers and E.164.
-local testing = {}
+--   assert.sends(t.outbound({ body = "Kumusta" }, { now = "2026-01-02T09:00:00+08:00" }), { sender = "ACME" })
+--   assert.defers(t.outbound({}, { now = "2026-01-02T23:00:00+08:00" }), "2026-01-03T08:00:00+08:00", "quiet hours")
+--   assert.rejects(t.inbound { body = "STOP" }, "opted out")
+--
+-- t's functions run the rules as the host does, and check what they return as it does. A rule may as well be called
+-- directly, with testing.message and testing.context; what it asked for beside its answer is testing.recorded(context).
+--
+-- `require "bascule.text"` and its kin work in rules as they do in the host. Under plain Lua numbers are read by a
+-- small stand-in for the host's parser (bascule.testing.phone), which knows Philippine numbers and E.164.
 
 -- The host gives the rules' library under "bascule.NAME"; its files are bascule/rules/NAME.lua.
 local function find_library(name)
@@ -22,87 +27,84 @@ end
 
 if not package.loaded["bascule.testing"] then
   table.insert(package.searchers, find_library)
-  package.preload["host.phone"] = package.preload["host.phone"] or function()
-    return require "bascule.testing.phone"
+  for _, module in ipairs { "phone", "json" } do
+    package.preload["host." .. module] = package.preload["host." .. module] or function()
+      return require("bascule.testing." .. module)
+    end
   end
 end
 
+local clock = require "bascule.testing.clock"
+local contexts = require "bascule.testing.context"
+local decision = require "bascule.testing.decision"
+local messages = require "bascule.testing.messages"
+
+require("bascule.testing.assertions").register()
+
+local testing = {
+  time = clock.time,
+  duration = clock.duration,
+  clock = clock.new,
+  event = messages.event,
+  recorded = contexts.recorded,
+}
+
+local noon <const> = "2026-01-02T12:00:00+08:00" -- a Friday in Manila
+local context_keys <const> = { "now", "location", "company", "agency", "settings", "seed", "attempt", "memory" }
+
 --- The table that a rules file returns, loaded afresh.
 ---@param path string
----@return table
+---@return bascule.Rules
 function testing.load(path)
   return assert(loadfile(path, "t"))()
 end
 
---- Milliseconds since 1970 of "2026-01-02T09:00:00+08:00" (or "...Z").
----@param text string
----@return integer
-function testing.time(text)
-  local year, month, day, hour, minute, second, zone =
-    text:match "^(%d%d%d%d)-(%d%d)-(%d%d)T(%d%d):(%d%d):(%d%d)(.*)$"
-  local sign, zone_hour, zone_minute = (zone or ""):gsub("^Z$", "+00:00"):match "^([+-])(%d%d):(%d%d)$"
-  assert(sign, text .. ' is no time such as "2026-01-02T09:00:00+08:00"')
-  -- Days from the civil calendar, after Howard Hinnant's days_from_civil.
-  local y, m = tonumber(year), tonumber(month)
-  y = m <= 2 and y - 1 or y
-  local era, of_era = y // 400, y % 400
-  local of_year = (153 * (m + (m > 2 and -3 or 9)) + 2) // 5 + tonumber(day) - 1
-  local days = era * 146097 + of_era * 365 + of_era // 4 - of_era // 100 + of_year - 719468
-  local offset = (tonumber(zone_hour) * 60 + tonumber(zone_minute)) * (sign == "+" and 1 or -1)
-  local minutes = (days * 24 + tonumber(hour)) * 60 + tonumber(minute) - offset
-  return math.tointeger((minutes * 60 + tonumber(second)) * 1000)
-end
-
---- A context as the host gives it. Without `now` it is 2026-01-05, a Monday, at noon in Manila.
----@param fields? {now?: integer, location?: string, company?: string, settings?: table<string,string>}
----@return table
-function testing.context(fields)
-  fields = fields or {}
-  return {
-    now = fields.now or testing.time "2026-01-05T12:00:00+08:00",
-    location = fields.location or "location1",
-    company = fields.company,
-    settings = fields.settings or {},
-    reject = function(reason)
-      assert(type(reason) == "string", "context.reject's reason must be a text")
-      return { action = "reject", reason = reason }
-    end,
-    defer = function(options)
-      assert(math.type(options.until_) ~= nil, "context.defer's until_ must be a time in milliseconds")
-      return { action = "defer", until_ms = options.until_, reason = options.reason }
-    end,
-    route = function(providers)
-      assert(#providers > 0, 'context.route needs at least one provider: context.route { "cast" }')
-      return { action = "send", providers = providers }
-    end,
-  }
-end
-
---- An outbound message as the host gives it.
+--- An outbound message as the host gives it to rules.
 ---@param fields? table
----@return table
+---@return bascule.OutboundMessage
 function testing.message(fields)
-  local message = {
-    type = "SMS",
-    to = "+639171234567",
-    body = "Kumusta",
-    attachments = {},
-    contact_id = "contact1",
-    message_id = "message1",
-    payload = {},
-  }
-  for name, value in pairs(fields or {}) do
-    message[name] = value
-  end
-  return message
+  return messages.outbound(fields)
 end
 
-local function time_of(now)
-  return type(now) == "string" and testing.time(now) or now
+--- An inbound message as the host gives it to rules.
+---@param fields? table
+---@return bascule.InboundMessage
+function testing.inbound(fields)
+  return messages.inbound(fields)
+end
+
+--- A status on its way to GHL as the host gives it to rules.
+---@param fields? table
+---@return bascule.StatusReport
+function testing.report(fields)
+  return messages.report(fields)
 end
 
 local function first(list, otherwise)
   return list and list[1] or otherwise
+end
+
+local function complete(fields, rules)
+  messages.check_keys(fields, context_keys, 5)
+  return {
+    now = clock.ms(fields.now or noon),
+    location = fields.location or first(rules and rules.locations, "location1"),
+    company = fields.company or first(rules and rules.companies),
+    agency = fields.agency or "agency1",
+    settings = fields.settings or {},
+    seed = fields.seed or 0,
+    attempt = fields.attempt or 0,
+    memory = fields.memory,
+  }
+end
+
+--- A context as the host gives it; what is left out has fixed values, noon of 2026-01-02 in Manila among them. `now` is
+--- in milliseconds or a text. With `rules` the names of their memory are checked, and what was not given is empty.
+---@param fields? table
+---@param rules? bascule.Rules
+---@return bascule.Context
+function testing.context(fields, rules)
+  return contexts.new(complete(fields or {}, rules), rules and (rules.memory or {}))
 end
 
 --- What the host gives to the tests within a rules file, so that busted can run them too:
@@ -110,33 +112,18 @@ end
 ---     for name, test in pairs(rules.tests) do
 ---       it(name, function() test(testing.t(rules)) end)
 ---     end
----@param rules table
----@return table
+---@param rules bascule.Rules
+---@return bascule.Tests
 function testing.t(rules)
   local t = {}
-
-  function t.outbound(fields, context)
-    context = context or {}
-    local message = testing.message(fields)
-    local result = rules.outbound(
-      message,
-      testing.context {
-        now = time_of(context.now or "2026-01-02T04:00:00Z"),
-        location = context.location or first(rules.locations, "location1"),
-        company = context.company or first(rules.companies),
-        settings = context.settings,
-      }
-    )
-    if not result.action then
-      return { action = "send", message = result }
+  for kind, make in pairs { outbound = messages.outbound, inbound = messages.inbound, report = messages.report } do
+    t[kind] = function(fields, context)
+      if not rules[kind] then
+        error("the rules have no " .. kind, 2)
+      end
+      local made = contexts.new(complete(context or {}, rules), rules.memory or {}, kind)
+      return decision.run(rules, kind, make(fields), made)
     end
-    return {
-      action = result.action,
-      message = result.action == "send" and message or nil,
-      reason = result.reason,
-      until_ = result.until_ms,
-      providers = result.providers,
-    }
   end
 
   function t.equal(actual, expected, what)

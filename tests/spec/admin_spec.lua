@@ -1,5 +1,5 @@
 local fake_host = require "support.fake_host"
-local json = require "support.fake_json"
+local json = require "bascule.testing.json"
 
 describe("admin", function()
   local host, store

@@ -1,0 +1,258 @@
+-- The context of a rule as the host makes it (lua/meta/rules.lua), with what the rule asks for recorded. A spec holds
+-- its checks and its words to the host's (tests/host/testing_spec.lua).
+local suggest = require "bascule.suggest"
+
+local context = {}
+
+local most_parts <const> = 10
+local most_lines <const> = 20
+local most_log_bytes <const> = 2000
+
+local recorded = setmetatable({}, { __mode = "k" }) -- context -> what its rule asked for
+
+---@class bascule.testing.Record
+---@field memory table[] effects in order
+---@field log string[]
+---@field log_dropped integer
+---@field dnd? boolean
+---@field reply? string
+
+--- The mark of what context.reject and its kin give: a rule's own table with an `action` is none.
+context.result = { __metatable = "result" }
+
+local function fail(text, ...)
+  error(text:format(...), 3)
+end
+
+local function check_text(value, what)
+  if type(value) ~= "string" then
+    error(("%s must be a text, not %s"):format(what, type(value)), 3)
+  end
+end
+
+local function check_table(value, name)
+  if type(value) ~= "table" then
+    local got = value == nil and "no value" or type(value)
+    error(("bad argument #1 to '%s' (table expected, got %s)"):format(name, got), 3)
+  end
+end
+
+local function check_options(options, names)
+  for name in pairs(options) do
+    local known = false
+    for _, other in ipairs(names) do
+      known = known or name == other
+    end
+    if not known then
+      local nearest = suggest.nearest(tostring(name), names)
+      local hint = nearest and ("; did you mean '%s'?"):format(nearest) or ""
+      error(("unknown option '%s'%s"):format(tostring(name), hint), 3)
+    end
+  end
+end
+
+local function result(fields)
+  return setmetatable(fields, context.result)
+end
+
+-- ---- answers
+
+local function reject(reason)
+  check_text(reason, "context.reject's reason")
+  return result { action = "reject", reason = reason }
+end
+
+local function defer(options)
+  check_table(options, "defer")
+  check_options(options, { "until_", "reason" })
+  local time = options.until_
+  if not math.type(time) or time ~= time or time == math.huge or time == -math.huge then
+    fail("context.defer's until_ must be a time in milliseconds, not %s", type(time))
+  end
+  if options.reason ~= nil then
+    check_text(options.reason, "context.defer's reason")
+  end
+  return result { action = "defer", until_ms = math.floor(time), reason = options.reason }
+end
+
+local function route(providers)
+  check_table(providers, "route")
+  if #providers == 0 then
+    fail 'context.route needs at least one provider: context.route { "cast" }'
+  end
+  local list = {}
+  for i, name in ipairs(providers) do
+    check_text(name, "a provider of context.route")
+    list[i] = name
+  end
+  return result { action = "send", providers = list }
+end
+
+local function split(messages)
+  check_table(messages, "split")
+  if #messages == 0 then
+    fail 'context.split needs at least one message: context.split { "first", "second" }'
+  elseif #messages > most_parts then
+    fail("context.split takes at most %d messages, not %d", most_parts, #messages)
+  end
+  local parts = {}
+  for i, part in ipairs(messages) do
+    if type(part) ~= "string" and type(part) ~= "table" then
+      fail("a message of context.split must be a text or a message, not %s", type(part))
+    end
+    parts[i] = part
+  end
+  return result { action = "split", parts = parts }
+end
+
+-- ---- effects
+
+local function check_whole(value, what, least)
+  if value ~= nil and (math.type(value) ~= "integer" or value < least) then
+    error(("%s must be a whole number from %d up"):format(what, least), 3)
+  end
+end
+
+-- Without rules (testing.context without them) whatever has a name goes.
+local function check_declared(declared, call, name, kind)
+  check_text(name, ("context.%s's name"):format(call))
+  local declaration = declared and declared[name]
+  if declared and not declaration then
+    local names = {}
+    for other in pairs(declared) do
+      names[#names + 1] = other
+    end
+    local nearest = suggest.nearest(name, names)
+    local hint = nearest and ("; did you mean '%s'?"):format(nearest) or ""
+    error(("context.%s: '%s' is not declared in memory%s"):format(call, name, hint), 3)
+  elseif declaration and declaration.kind ~= kind then
+    error(("context.%s: '%s' is a %s, not a %s"):format(call, name, declaration.kind, kind), 3)
+  end
+end
+
+local function effects(record, declared)
+  local function add(effect)
+    record.memory[#record.memory + 1] = effect
+  end
+
+  local function count(name, options)
+    check_declared(declared, "count", name, "counter")
+    options = options or {}
+    check_options(options, { "by", "most" })
+    check_whole(options.by, "context.count's by", 1)
+    check_whole(options.most, "context.count's most", 0)
+    add { name = name, op = "add", by = options.by or 1, most = options.most }
+  end
+
+  local function remember(name, value, options)
+    check_declared(declared, "remember", name, "value")
+    if value == nil then
+      fail("context.remember needs a value; context.forget forgets one")
+    end
+    options = options or {}
+    check_options(options, { "first" })
+    add { name = name, op = "set", value = value, first = options.first }
+  end
+
+  local function forget(name)
+    check_declared(declared, "forget", name, "value")
+    add { name = name, op = "forget" }
+  end
+
+  return { count = count, remember = remember, forget = forget }
+end
+
+local function timeline(record)
+  local bytes = 0
+  return function(line)
+    check_text(line, "context.log's text")
+    if #record.log >= most_lines or bytes + #line > most_log_bytes then
+      record.log_dropped = record.log_dropped + 1
+      return
+    end
+    bytes = bytes + #line
+    record.log[#record.log + 1] = line
+  end
+end
+
+local function answers_to_sender(record)
+  local function dnd(on)
+    if type(on) ~= "boolean" then
+      fail("context.dnd needs true or false, not %s", type(on))
+    end
+    record.dnd = on
+  end
+
+  local function reply(body)
+    check_text(body, "context.reply's text")
+    record.reply = body
+  end
+
+  return { dnd = dnd, reply = reply }
+end
+
+-- ---- the context
+
+local functions_of <const> = {
+  outbound = { "reject", "defer", "route", "split", "log", "count", "remember", "forget" },
+  inbound = { "reject", "defer", "log", "count", "remember", "forget", "dnd", "reply" },
+  report = { "reject", "log", "count", "remember", "forget" },
+}
+
+local function refuse(name, kind)
+  return function()
+    error(("context.%s is not for %s"):format(name, kind), 2)
+  end
+end
+
+local function remembered(declared, given)
+  local memory = {}
+  for name, declaration in pairs(declared or {}) do
+    memory[name] = declaration.kind == "counter" and { count = 0 } or {}
+  end
+  for name, entry in pairs(given or {}) do
+    if declared and not declared[name] then
+      error(("the context's memory: '%s' is not declared in the rules' memory"):format(name), 4)
+    end
+    memory[name] = entry
+  end
+  return memory
+end
+
+--- `fields` is complete but for its memory. `kind` nil: whatever the function, nothing is refused.
+---@param fields table
+---@param declared? table<string, bascule.MemoryDeclaration> nil: any name goes
+---@param kind? "outbound"|"inbound"|"report"
+---@return table
+function context.new(fields, declared, kind)
+  local record = { memory = {}, log = {}, log_dropped = 0 }
+  local functions = { reject = reject, defer = defer, route = route, split = split, log = timeline(record) }
+  for _, more in ipairs { effects(record, declared), answers_to_sender(record) } do
+    for name, call in pairs(more) do
+      functions[name] = call
+    end
+  end
+  local allowed = {}
+  for _, name in ipairs(functions_of[kind] or {}) do
+    allowed[name] = true
+  end
+  local made = {}
+  for name, value in pairs(fields) do
+    made[name] = value
+  end
+  made.memory = remembered(declared, fields.memory)
+  for name, call in pairs(functions) do
+    made[name] = (not kind or allowed[name]) and call or refuse(name, kind)
+  end
+  recorded[made] = record
+  return made
+end
+
+--- What the rule that was given this context asked for beside its answer.
+---@param made table
+---@return bascule.testing.Record
+function context.recorded(made)
+  return recorded[made] or error("this context was not made by testing.context", 2)
+end
+
+return context
