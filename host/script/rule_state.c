@@ -8,37 +8,14 @@
 
 #include "base/utf8.h"
 
-#define HOOK_INSTRUCTIONS 2000 /* some 20 us between two looks at the clock */
-#define LOAD_MS 500            /* for the file's own chunk and the library files that it requires */
-#define REASON_LONGEST 400     /* bytes of a rule's own error text that are kept */
-
-struct rule_limits rule_limits_read(const struct config *config)
-{
-    return (struct rule_limits){
-        .memory_bytes = (size_t)config_integer(config, "BASCULE_RULE_MEMORY_BYTES"),
-        .ms = config_integer(config, "BASCULE_RULE_MS"),
-    };
-}
+/* For the file's own chunk and the library files that it requires. */
+#define LOAD_INSTRUCTIONS UINT64_C(50000000)
+#define REASON_LONGEST 400 /* bytes of a rule's own error text that are kept */
+#define PLACE_LEVELS 64    /* calls above the error among which the agency's own file is looked for */
 
 struct rule_state *rule_state_of(lua_State *L)
 {
     return *(struct rule_state **)lua_getextraspace(L);
-}
-
-/* The limit holds only while rules run: what the host does with the state between calls must not fail. */
-static void *allocate(void *argument, void *block, size_t old_size, size_t size)
-{
-    struct rule_state *state = argument;
-    size_t old = block == NULL ? 0 : old_size;
-    if (size > old && state->deadline_us != 0 &&
-        state->used_bytes + (size - old) > state->limits.memory_bytes)
-        return NULL;
-    state->used_bytes += size - old;
-    if (size == 0) {
-        free(block);
-        return NULL;
-    }
-    return memory_resize(block, size);
 }
 
 int64_t rule_state_processor_us(void)
@@ -48,27 +25,13 @@ int64_t rule_state_processor_us(void)
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-static void on_count(lua_State *L, lua_Debug *place)
-{
-    struct rule_state *state = rule_state_of(L);
-    if (!state->spoiled && rule_state_processor_us() < state->deadline_us)
-        return;
-    state->spoiled = true;
-    /* From now on at every instruction: a pcall in a loop must not swallow the error and go on. */
-    lua_sethook(L, on_count, LUA_MASKCOUNT, 1);
-    lua_getinfo(L, "Sl", place);
-    lua_pushfstring(L, "%s:%d: took longer than %d ms", place->short_src, place->currentline,
-                    (int)state->budget_ms);
-    lua_error(L);
-}
-
 /* Pushes "file:line: " of the innermost function of the agency's own file, where the text does not begin with
  * it already; else "". */
 static void push_place(lua_State *L, const char *text)
 {
     const char *path = rule_state_of(L)->unit->path;
     lua_Debug frame;
-    for (int level = 0; lua_getstack(L, level, &frame); level++) {
+    for (int level = 0; level < PLACE_LEVELS && lua_getstack(L, level, &frame); level++) {
         lua_getinfo(L, "Sl", &frame);
         if (frame.source[0] != '@' || strcmp(frame.source + 1, path) != 0)
             continue;
@@ -94,18 +57,22 @@ static int explain(lua_State *L)
     return 1;
 }
 
+static void fail(struct rule_state *state, struct error *error, const char *what)
+{
+    state->spoiled = true;
+    error_set(error, ERROR_PERMANENT, "%s: %s", state->unit->path, what);
+}
+
 static void take_error(struct rule_state *state, int status, struct error *error)
 {
     lua_State *L = state->L;
-    if (status == LUA_ERRMEM) {
-        state->spoiled = true;
-        error_set(error, ERROR_PERMANENT, "%s: used more than %zu bytes of memory", state->unit->path,
-                  state->limits.memory_bytes);
-        return;
-    }
+    char what[96] = "failed while it dealt with an error";
+    if (status == LUA_ERRMEM && state->meter.fault == RULE_WITHIN)
+        state->meter.fault = RULE_OVER_MEMORY;
+    if (state->meter.fault != RULE_WITHIN)
+        rule_meter_explain(&state->meter, what, sizeof what);
     if (status != LUA_ERRRUN || lua_type(L, -1) != LUA_TSTRING) {
-        state->spoiled = true;
-        error_set(error, ERROR_PERMANENT, "%s: failed while it dealt with an error", state->unit->path);
+        fail(state, error, what);
         return;
     }
     size_t length;
@@ -115,26 +82,35 @@ static void take_error(struct rule_state *state, int status, struct error *error
     error_set(error, ERROR_PERMANENT, "%.*s", (int)utf8_valid_prefix(text, length), text);
 }
 
-int rule_state_call(struct rule_state *state, int arguments, int results, int64_t ms, struct error *error)
+static int call_within(struct rule_state *state, int arguments, int results, const struct rule_limits *limits,
+                       struct error *error)
 {
     lua_State *L = state->L;
     int function = lua_gettop(L) - arguments;
     lua_pushcfunction(L, explain);
     lua_insert(L, function);
-    state->budget_ms = ms;
-    state->deadline_us = rule_state_processor_us() + ms * 1000;
-    lua_sethook(L, on_count, LUA_MASKCOUNT, HOOK_INSTRUCTIONS);
+    rule_meter_begin(&state->meter, L, limits);
     int status = lua_pcall(L, arguments, results, function);
-    lua_sethook(L, NULL, 0, 0);
-    state->deadline_us = 0;
-    if (status != LUA_OK) {
+    rule_meter_end(&state->meter);
+    if (status != LUA_OK)
         take_error(state, status, error);
+    if (state->meter.fault != RULE_WITHIN && status == LUA_OK) {
+        char what[96]; /* it swallowed the error that stopped it: its result is not to be trusted */
+        rule_meter_explain(&state->meter, what, sizeof what);
+        fail(state, error, what);
         return -1;
     }
-    if (state->spoiled) /* it swallowed the error that stopped it: its result is not to be trusted */
-        return error_set(error, ERROR_PERMANENT, "%s: took longer than %d ms", state->unit->path, (int)ms);
-    lua_remove(L, function);
-    return 0;
+    state->spoiled = state->spoiled || state->meter.fault != RULE_WITHIN;
+    if (status == LUA_OK)
+        lua_remove(L, function);
+    return status == LUA_OK ? 0 : -1;
+}
+
+int rule_state_call(struct rule_state *state, int arguments, int results, int64_t ms, struct error *error)
+{
+    struct rule_limits limits = state->limits;
+    limits.ms = ms;
+    return call_within(state, arguments, results, &limits, error);
 }
 
 /* ---- loading ---- */
@@ -184,12 +160,13 @@ struct rule_state *rule_state_new(struct unit *unit, struct unit_set *library,
     state->unit = unit_ref(unit);
     state->library = unit_set_ref(library);
     state->limits = *limits;
-    state->L = lua_newstate(allocate, state);
+    state->L = lua_newstate(rule_meter_allocate, &state->meter);
     *(struct rule_state **)lua_getextraspace(state->L) = state;
     struct loading loading = {state, source};
     lua_pushcfunction(state->L, load_rules);
     lua_pushlightuserdata(state->L, &loading);
-    if (rule_state_call(state, 1, 0, LOAD_MS, error) != 0) {
+    struct rule_limits load = {limits->memory_bytes, RULE_LOAD_MS, LOAD_INSTRUCTIONS};
+    if (call_within(state, 1, 0, &load, error) != 0) {
         rule_state_free(state);
         return NULL;
     }

@@ -8,15 +8,9 @@
 
 #include <lua.h>
 
-#include "base/config.h"
 #include "base/error.h"
+#include "script/rule_limits.h"
 #include "script/unit.h"
-
-struct rule_limits {
-    size_t memory_bytes;
-    int64_t ms; /* of processor time, so that a busy machine kills no rule that is innocent */
-};
-struct rule_limits rule_limits_read(const struct config *config);
 
 /* What the rules' table may have functions for, each of (message, context). */
 enum rule_function { RULE_OUTBOUND, RULE_INBOUND, RULE_REPORT, RULE_FUNCTIONS };
@@ -32,13 +26,14 @@ struct rule_state {
     struct unit *unit;
     struct unit_set *library;
     struct rule_limits limits;
-    size_t used_bytes;
-    int64_t deadline_us; /* on the thread's processor clock; 0: none */
-    int64_t budget_ms;   /* of the call under way */
-    bool spoiled;        /* it was stopped in the middle: what it holds is not to be trusted */
-    int rules;           /* registry reference of the table */
+    struct rule_meter meter; /* of the call under way, or the last one */
+    bool spoiled;            /* it was stopped in the middle: what it holds is not to be trusted */
+    int rules;               /* registry reference of the table */
     struct rule_entry functions[RULE_FUNCTIONS];
 };
+
+#define RULE_LOAD_MS \
+    500 /* of processor time, for the file's own chunk and the library files that it requires */
 
 /* Loads the rules and checks the table that they return (allowed keys, types). NULL with "file:line: what".
  * `source` (may be empty) is the text of the file, to name the line of a key. */
@@ -54,6 +49,11 @@ bool rule_state_has(struct rule_state *state, const char *key);
 int rule_state_call(struct rule_state *state, int arguments, int results, int64_t ms, struct error *error);
 
 struct rule_state *rule_state_of(lua_State *L);
+/* For C that works for rules in loops of its own, whatever it works on: `steps` (about what an instruction of
+ * Lua's machine costs each: some 10 ns) count as instructions. Raises, with the state spoiled, where the
+ * call's budget of them or its time is used up. Cheap enough for every few hundred steps. Outside of a call
+ * it does nothing. */
+void rule_state_charge(lua_State *L, uint64_t steps);
 int64_t rule_state_processor_us(void); /* the clock of budgets: processor time of this thread */
 
 /* rule_shape.c: checks the table on top of L, which the file returned; raises "file:line: what". `source`
