@@ -1,5 +1,6 @@
 /* The rooms of struct generations, for the files that share them: generations.c (what runs), reload.c (what
- * is to run), watch.c (when to look), describe.c (what to tell). */
+ * is to run), reload_agencies.c (the agencies' part of it), watch.c (when to look), describe.c (what to
+ * tell). */
 #ifndef SCRIPT_GENERATIONS_H
 #define SCRIPT_GENERATIONS_H
 
@@ -49,6 +50,10 @@ struct generations {
 
 /* Makes it the current one; takes the reference. */
 void generations_publish(struct generations *generations, struct generation *generation);
+/* Under reload_mutex: reads the agencies' rules, tries what changed (all, where the library did), and settles
+ * what each agency runs. -1 where the folder cannot be read: all is as it was then. */
+int generations_read_agencies(struct generations *generations, bool library_changed, bool *changed,
+                              struct error *error);
 void generations_replace_faults(struct generations *generations, struct faults *faults); /* takes them */
 
 #endif

@@ -1,6 +1,5 @@
 /* What is to run: reads the folders, checks what changed, and publishes a generation when it is good. The
  * trusted tree is taken as a whole or not at all; each agency's rules by themselves. */
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +11,6 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "script/generations.h"
-#include "script/rule_state.h"
 #include "script/state.h"
 
 #define LIBRARY_PREFIX "bascule.rules."
@@ -122,159 +120,6 @@ static int reload_trusted(struct generations *generations, bool *changed, bool *
         judge_trusted(generations, library_changed);
     else if (*changed)
         set_trial_fault(generations, NULL); /* the files' own faults say it */
-    for (size_t i = 0; i < found.count; i++)
-        buffer_deinit(&found.items[i].text);
-    return 0;
-}
-
-/* ---- the agencies ---- */
-
-static void set_fault(struct source *source, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static void set_fault(struct source *source, const char *format, ...)
-{
-    char text[512];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
-    source_set_fault(source, text);
-}
-
-/* Files may be written for a later version already. */
-static void warn_of_unused(const struct source *source, struct rule_state *state)
-{
-    static const char *const unused[] = {"inbound", "report"};
-    for (size_t i = 0; i < sizeof unused / sizeof *unused; i++) {
-        if (rule_state_has(state, unused[i]))
-            LOG_EVENT(LOG_WARN, "rules_function_unused", LOG_FIELD_TEXT("agency", source->name),
-                      LOG_FIELD_TEXT("key", unused[i]),
-                      LOG_FIELD_TEXT("message", "this version calls outbound only"));
-    }
-}
-
-/* Loads the rules as a worker would, and runs the tests of a file that does not run yet. */
-static bool try_rules(const struct generations *generations, struct source *source, struct claims *claims)
-{
-    struct error error;
-    struct rule_limits limits = rule_limits_read(generations->host->config);
-    struct slice text = {source->text.data, source->text.length};
-    struct rule_state *state = rule_state_new(source->unit, generations->library, &limits, text, &error);
-    if (state == NULL) {
-        source_set_fault(source, error.message);
-        return false;
-    }
-    bool fits = false, runs = source->good == source->unit;
-    rule_state_claims(state, claims);
-    if (claims->locations.count + claims->companies.count == 0)
-        set_fault(source, "%s: names neither locations nor companies, so it is for no message", source->path);
-    else if (!runs && rule_tests_run(state, claims, &error) != 0)
-        source_set_fault(source, error.message);
-    else
-        fits = true;
-    if (fits && !runs)
-        warn_of_unused(source, state);
-    rule_state_free(state);
-    return fits;
-}
-
-static void judge_rules(struct generations *generations, struct source *source)
-{
-    struct claims claims = {0};
-    source->fits = source->unit != NULL && try_rules(generations, source, &claims);
-    /* A unit that has run before is shared by threads; it has its claims already, and they are the same. */
-    if (source->good != source->unit && source->fits) {
-        claims_deinit(&source->unit->claims);
-        source->unit->claims = claims;
-    } else {
-        claims_deinit(&claims);
-    }
-}
-
-struct claimed {
-    const char *key;
-    size_t agency;
-};
-
-static int by_key_then_agency(const void *a, const void *b)
-{
-    const struct claimed *left = a, *right = b;
-    int order = strcmp(left->key, right->key);
-    return order != 0 ? order : (left->agency > right->agency) - (left->agency < right->agency);
-}
-
-static size_t gather_claims(const struct sources *agencies, bool companies, struct claimed *claimed)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < agencies->count; i++) {
-        const struct source *source = &agencies->items[i];
-        const struct unit *unit = source->fits ? source->unit : source->good;
-        if (unit == NULL)
-            continue;
-        const struct texts *keys = companies ? &unit->claims.companies : &unit->claims.locations;
-        for (size_t k = 0; k < keys->count; k++, count++) {
-            if (claimed != NULL)
-                claimed[count] = (struct claimed){keys->items[k], i};
-        }
-    }
-    return count;
-}
-
-/* What two agencies claim is the fault of the later one by slug. */
-static void find_conflicts(struct sources *agencies, bool companies)
-{
-    size_t count = gather_claims(agencies, companies, NULL);
-    struct claimed *claimed = memory_allocate(count * sizeof *claimed);
-    gather_claims(agencies, companies, claimed);
-    qsort(claimed, count, sizeof *claimed, by_key_then_agency);
-    for (size_t i = 1, first = 0; i < count; i++) {
-        if (strcmp(claimed[first].key, claimed[i].key) != 0)
-            first = i;
-        struct source *source = &agencies->items[claimed[i].agency];
-        if (claimed[first].agency == claimed[i].agency || !source->fits)
-            continue;
-        source->conflicts = true;
-        set_fault(source, "%s: %s \"%s\" belongs to agency '%s' already", source->path,
-                  companies ? "company" : "location", claimed[i].key,
-                  agencies->items[claimed[first].agency].name);
-    }
-    free(claimed);
-}
-
-/* Whose rules are in order runs on them from now on; the others stay on what they had. */
-static void settle_agencies(struct sources *agencies)
-{
-    for (size_t i = 0; i < agencies->count; i++)
-        agencies->items[i].conflicts = false;
-    find_conflicts(agencies, false);
-    find_conflicts(agencies, true);
-    for (size_t i = 0; i < agencies->count; i++) {
-        struct source *source = &agencies->items[i];
-        if (source->fits && !source->conflicts) {
-            source_set_fault(source, NULL);
-            struct unit *unit = unit_ref(source->unit);
-            unit_unref(source->good);
-            source->good = unit;
-        } else if (source->good == NULL && source->changed) {
-            source_guess_claims(source);
-        }
-    }
-}
-
-static int reload_agencies(struct generations *generations, bool library_changed, bool *changed,
-                           struct error *error)
-{
-    struct sources found;
-    if (sources_read_agencies(generations->agencies_path, &generations->agency_sources, &found, changed,
-                              error) != 0)
-        return -1;
-    generations->agency_sources = found;
-    for (size_t i = 0; i < found.count; i++) {
-        if (found.items[i].changed || library_changed)
-            judge_rules(generations, &found.items[i]);
-    }
-    if (*changed || library_changed)
-        settle_agencies(&generations->agency_sources);
     for (size_t i = 0; i < found.count; i++)
         buffer_deinit(&found.items[i].text);
     return 0;
@@ -408,7 +253,7 @@ static int reload(struct generations *generations, struct error *error)
         return refuse_unread(error, &why);
     if (generations->trusted == NULL)
         return report_faults(generations, error);
-    if (reload_agencies(generations, library_changed, &agencies_changed, &why) != 0)
+    if (generations_read_agencies(generations, library_changed, &agencies_changed, &why) != 0)
         return refuse_unread(error, &why);
     bool news = publish(generations, build(generations));
     if (news)
