@@ -90,6 +90,12 @@ enum store_status sqlite_event_add(struct store_session *session, int64_t id, in
                                    const struct store_event *event);
 
 int64_t sqlite_external_hash(const char *external_id); /* the first column of message_external */
+/* No message that is accepted at that time or later has a lower id. */
+int64_t sqlite_first_id(int64_t time_ms);
+
+/* sqlite_memory.c: store_memory_apply within a transaction that is open. REFUSED has changed nothing. */
+enum store_status sqlite_memory_apply(struct store_session *session, const char *message_id,
+                                      const struct store_effect *effects, size_t count, int64_t now_ms);
 
 /* sqlite_list.c: the SQL functions that its statements use. */
 int sqlite_list_functions(sqlite3 *db);

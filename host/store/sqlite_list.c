@@ -47,14 +47,20 @@ int sqlite_list_functions(sqlite3 *db)
  * is false; AND would read the texts of every row. */
 #define MATCHES                                                                              \
     "CASE WHEN ?2 >= 0 AND state <> ?2 THEN 0 WHEN ?3 IS NOT NULL AND location <> ?3 THEN 0" \
+    " WHEN created_ms < ?6 OR created_ms >= ?7 THEN 0"                                       \
     " WHEN ?4 IS NULL THEN 1 WHEN holds(payload, ?4) THEN 1 ELSE holds(coalesce(sent, ''), ?4) END"
 
-static const char WALK[] = "SELECT id, " MATCHES " FROM message WHERE id < ?1 ORDER BY id DESC";
+#define MATCHES_EXACTLY                                        \
+    "(?2 < 0 OR state = ?2) AND (?3 IS NULL OR location = ?3)" \
+    " AND created_ms >= ?6 AND created_ms < ?7"
+/* ?8 is the first id of the time ?6: what is older is not walked through. */
+#define ON_PAGE " id < ?1 AND id >= ?8 ORDER BY id DESC"
+
+static const char WALK[] = "SELECT id, " MATCHES " FROM message WHERE" ON_PAGE;
 static const char WALK_FAILED[] = "SELECT id, " MATCHES " FROM message INDEXED BY message_failed"
-                                  " WHERE state IN (6, 7) AND state = ?2 AND id < ?1 ORDER BY id DESC";
-static const char WALK_EXACT[] =
-    "SELECT id, (?2 < 0 OR state = ?2) AND (?3 IS NULL OR location = ?3) AND external_id = ?4"
-    " FROM message WHERE external_hash = ?5 AND id < ?1 ORDER BY id DESC";
+                                  " WHERE state IN (6, 7) AND state = ?2 AND" ON_PAGE;
+static const char WALK_EXACT[] = "SELECT id, " MATCHES_EXACTLY " AND external_id = ?4 FROM message"
+                                 " WHERE external_hash = ?5 AND" ON_PAGE;
 
 struct page {
     int64_t ids[500];
@@ -96,6 +102,9 @@ static sqlite3_stmt *bind_filter(struct store_session *session, const char *sql,
     sqlite3_bind_int(s, 2, filter->state);
     sqlite_bind_text(s, 3, filter->location);
     sqlite_bind_text(s, 4, filter->query);
+    sqlite3_bind_int64(s, 6, filter->since_ms);
+    sqlite3_bind_int64(s, 7, filter->until_ms != 0 ? filter->until_ms : INT64_MAX);
+    sqlite3_bind_int64(s, 8, sqlite_first_id(filter->since_ms));
     return s;
 }
 
@@ -103,8 +112,7 @@ static enum store_status find_by_id(struct store_session *session, const struct 
                                     int64_t before, size_t limit, struct page *page)
 {
     static const char BY_ID[] =
-        "SELECT id, (?2 < 0 OR state = ?2) AND (?3 IS NULL OR location = ?3) FROM message"
-        " WHERE id = ?5 AND id < ?1 AND ?4 IS NOT NULL";
+        "SELECT id, " MATCHES_EXACTLY " AND ?4 IS NOT NULL FROM message WHERE id = ?5 AND" ON_PAGE;
     int64_t id;
     *page = (struct page){0};
     if (store_id_parse(filter->query, &id) != 0)

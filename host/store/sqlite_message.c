@@ -57,6 +57,15 @@ static const char INSERT[] =
 
 static const char FIND_DUPLICATE[] = "SELECT id FROM message WHERE external_hash = ?1 AND place_hash = ?2";
 
+#define ID_TIME_SHIFT 20
+
+int64_t sqlite_first_id(int64_t time_ms)
+{
+    if (time_ms < 0)
+        return 0;
+    return time_ms > INT64_MAX >> ID_TIME_SHIFT ? INT64_MAX : time_ms << ID_TIME_SHIFT;
+}
+
 /* An id is the time in its upper bits, and above every id in the file. It is chosen while the file is locked
  * for writing, so ids grow in the order of commits, over all processes and whatever the clock does. */
 static enum store_status next_id(struct store_session *session, int64_t now_ms, int64_t *id)
@@ -69,7 +78,7 @@ static enum store_status next_id(struct store_session *session, int64_t now_ms, 
         session->last_id = sqlite3_column_int64(newest, 0);
         sqlite3_reset(newest);
     }
-    int64_t by_time = now_ms << 20;
+    int64_t by_time = sqlite_first_id(now_ms);
     *id = by_time > session->last_id ? by_time : session->last_id + 1;
     return STORE_OK;
 }

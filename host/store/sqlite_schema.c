@@ -108,7 +108,29 @@ static const char VERSION_1[] =
 
     "CREATE TABLE probe (id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, room BLOB NOT NULL);";
 
-static const char *const MIGRATIONS[] = {VERSION_1};
+/* Memory of rules. An entry's marks say what each message has added to it; they go with the entry. Ids are
+ * not given twice, so that a mark never belongs to a later entry. */
+static const char VERSION_2[] = "CREATE TABLE memory ("
+                                " id INTEGER PRIMARY KEY AUTOINCREMENT,"
+                                " scope TEXT NOT NULL,"
+                                " name TEXT NOT NULL,"
+                                " key TEXT NOT NULL,"
+                                " count INTEGER NOT NULL DEFAULT 0,"
+                                " value TEXT,"
+                                " kept_by TEXT,"
+                                " previous TEXT,"
+                                " previous_expires_ms INTEGER,"
+                                " expires_ms INTEGER NOT NULL,"
+                                " UNIQUE (scope, name, key));"
+                                "CREATE INDEX memory_expires ON memory (expires_ms);"
+
+                                "CREATE TABLE memory_mark ("
+                                " entry INTEGER NOT NULL,"
+                                " message TEXT NOT NULL,"
+                                " added INTEGER NOT NULL,"
+                                " PRIMARY KEY (entry, message)) WITHOUT ROWID;";
+
+static const char *const MIGRATIONS[] = {VERSION_1, VERSION_2};
 #define NEWEST_VERSION ((int)(sizeof MIGRATIONS / sizeof MIGRATIONS[0]))
 
 static int read_integer(sqlite3 *db, const char *sql, int *value)

@@ -113,6 +113,9 @@ enum store_status store_attempt_begin(struct store_session *session, const struc
     if (status == STORE_OK && held.state > MESSAGE_DEFERRED)
         status = STORE_CONFLICT;
     if (status == STORE_OK)
+        status = sqlite_memory_apply(session, attempt->id, attempt->effects, attempt->effect_count,
+                                     attempt->now_ms);
+    if (status == STORE_OK)
         status = begin_attempt(session, attempt, &held);
     return sqlite_end(session, status);
 }
@@ -131,7 +134,8 @@ static const char SETTLE[] =
     " report_error = CASE WHEN ?12 THEN ?14 ELSE coalesce(?14, report_error) END,"
     " report_attempts = CASE WHEN ?12 THEN 0 ELSE report_attempts END,"
     " report_due_ms = CASE WHEN ?12 AND report_owner IS NULL THEN ?15 ELSE report_due_ms END,"
-    " report_changed_ms = CASE WHEN ?12 AND report_owner IS NOT NULL THEN ?15 ELSE report_changed_ms END"
+    " report_changed_ms = CASE WHEN ?12 AND report_owner IS NOT NULL THEN ?15 ELSE report_changed_ms END,"
+    " sent = coalesce(?16, sent)"
     " WHERE id = ?1";
 
 static const char REPORT_STATUS[] = "SELECT report_status IS NOT ?2 FROM message WHERE id = ?1";
@@ -200,6 +204,7 @@ static enum store_status update_settled(struct store_session *session,
     sqlite_bind_text(s, 13, settlement->report_status);
     sqlite_bind_text(s, 14, settlement->report_error);
     sqlite3_bind_int64(s, 15, settlement->now_ms + settlement->report_delay_ms);
+    sqlite_bind_text(s, 16, settlement->sent);
     return sqlite_run(session, s);
 }
 

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "store/sqlite.h"
+#include "store/store_memory.h"
 
 static const char *const STATE_NAMES[] = {
     [MESSAGE_QUEUED] = "queued",     [MESSAGE_SENDING] = "sending",     [MESSAGE_DEFERRED] = "deferred",
@@ -28,6 +29,24 @@ int message_state_parse(const char *name, enum message_state *state)
     for (size_t i = 0; i < STATE_COUNT; i++) {
         if (strcmp(name, STATE_NAMES[i]) == 0) {
             *state = (enum message_state)i;
+            return 0;
+        }
+    }
+    return -1;
+}
+
+static const char *const EFFECT_OP_NAMES[] = {
+    [EFFECT_ADD] = "add",
+    [EFFECT_SET] = "set",
+    [EFFECT_FORGET] = "forget",
+};
+#define EFFECT_OP_COUNT (sizeof EFFECT_OP_NAMES / sizeof EFFECT_OP_NAMES[0])
+
+int store_effect_op_parse(const char *name, enum store_effect_op *op)
+{
+    for (size_t i = 0; i < EFFECT_OP_COUNT; i++) {
+        if (strcmp(name, EFFECT_OP_NAMES[i]) == 0) {
+            *op = (enum store_effect_op)i;
             return 0;
         }
     }
@@ -130,4 +149,12 @@ void store_setting_list_deinit(struct store_setting_list *list)
     }
     free(list->items);
     *list = (struct store_setting_list){0};
+}
+
+void store_remembered_deinit(struct store_remembered *remembered, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        free(remembered[i].value);
+        remembered[i] = (struct store_remembered){0};
+    }
 }

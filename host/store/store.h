@@ -27,9 +27,10 @@ enum store_status {
     STORE_NOT_FOUND,
     STORE_DUPLICATE, /* it is there already: the answer of a deduplication, not an error */
     STORE_CONFLICT,  /* somebody else holds the lease, or the version moved on */
-    STORE_BUSY,      /* locked past the busy timeout: try again */
-    STORE_FULL,      /* disk full or quota: try again later; nothing was lost */
-    STORE_FAILED,    /* damaged file, bug, wrong version: a person must look */
+    STORE_REFUSED, /* a condition of an effect on memory does not hold (store_memory.h): ask the rule again */
+    STORE_BUSY,    /* locked past the busy timeout: try again */
+    STORE_FULL,    /* disk full or quota: try again later; nothing was lost */
+    STORE_FAILED,  /* damaged file, bug, wrong version: a person must look */
 };
 
 struct store;
@@ -60,8 +61,8 @@ bool store_session_tend_due(const struct store_session *session);
 enum store_status store_session_tend(struct store_session *session);
 
 /* A batch in which a call ended in BUSY, FULL or FAILED is broken: its later calls do nothing and answer that
- * status, and so does its commit, which has rolled everything back. The answers NOT_FOUND, DUPLICATE and
- * CONFLICT break nothing. */
+ * status, and so does its commit, which has rolled everything back. The answers NOT_FOUND, DUPLICATE,
+ * CONFLICT and REFUSED break nothing. */
 enum store_status store_batch_begin(struct store_session *session);
 enum store_status store_batch_commit(struct store_session *session);
 void store_batch_abort(struct store_session *session);
@@ -160,6 +161,8 @@ struct store_message_filter {
     const char *query;    /* an external id or Bascule's id, or text within the payload or `sent`; or NULL */
     const char *cursor;   /* `next` of the page before, or NULL */
     unsigned limit;       /* 1..500 */
+    int64_t since_ms;     /* accepted then or later; 0: whenever. Older ones are not even looked at */
+    int64_t until_ms;     /* accepted before; 0: whenever */
 };
 struct store_message_list {
     struct store_message *items; /* newest first */
@@ -216,7 +219,11 @@ enum store_status store_message_claim(struct store_session *session, const struc
  * no reason, `sent`, provider, and an "attempt_begun" event {attempt, provider}. CONFLICT where the lease is
  * not the caller's any more, or the message is not one to be sent: nothing may be sent then. Of a lease of
  * `lease_ms` at least seven eighths are left afterwards: it is renewed where more has passed since the claim,
- * so that no other process takes the message over during the call. */
+ * so that no other process takes the message over during the call.
+ *
+ * The rule's effects on memory happen with it, as by store_memory_apply for this message: all of them and the
+ * attempt, or, where one of their conditions does not hold, nothing and REFUSED. */
+struct store_effect;
 struct store_attempt {
     const char *id;
     uint64_t lease;
@@ -225,6 +232,8 @@ struct store_attempt {
     const char *event; /* JSON object of the "rule" event that goes before it, or NULL */
     int64_t now_ms;
     int64_t lease_ms; /* 0: the lease stays as it is */
+    const struct store_effect *effects;
+    size_t effect_count;
 };
 enum store_status store_attempt_begin(struct store_session *session, const struct store_attempt *attempt);
 
@@ -246,6 +255,7 @@ struct store_settlement {
     bool polled;    /* counts a poll */
     bool uncounted; /* takes back the attempt that was begun, if one was: it never left the house */
     const char *provider_message_id;
+    const char *sent; /* JSON object: what of a message in several parts has been handed over */
     const char *report_status, *report_error;
     int64_t report_delay_ms;
     const struct store_event *events;

@@ -214,7 +214,8 @@ function store.message_accept(message) end
 ---@param id string
 ---@return table? message, string? error, string? name NOT_FOUND
 function store.message_get(id) end
----@param filter {state?:string, location?:string, query?:string, cursor?:string, limit?:integer}
+--- Accepted from `since_ms` on, and before `until_ms`.
+---@param filter {state?:string, location?:string, query?:string, cursor?:string, limit?:integer, since_ms?:integer, until_ms?:integer}
 ---@return table[]? messages, string? next, string? name on failure: nil, text, name
 function store.message_list(filter) end
 ---@param id string

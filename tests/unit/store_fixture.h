@@ -183,8 +183,11 @@ static inline struct claimed claim_one(struct store_session *session, const char
 static inline enum store_status begin_attempt(struct store_session *session, const struct claimed *claimed,
                                               int64_t now_ms)
 {
-    struct store_attempt attempt = {claimed->id, claimed->lease, "cast", "{\"to\":\"0917\"}",
-                                    NULL,        now_ms,         0};
+    struct store_attempt attempt = {.id = claimed->id,
+                                    .lease = claimed->lease,
+                                    .provider = "cast",
+                                    .sent = "{\"to\":\"0917\"}",
+                                    .now_ms = now_ms};
     return store_attempt_begin(session, &attempt);
 }
 

@@ -108,8 +108,12 @@ static void a_late_attempt_renews_its_lease(void **state)
     accept(fixture->session, "a", "x1", "c1");
     struct claimed claimed = claim_one(fixture->session, "p", DELIVERY, "a", NOW);
     int64_t late_ms = NOW + LEASE_MS - 1;
-    struct store_attempt attempt = {claimed.id, claimed.lease, "cast",  "{\"to\":\"0917\"}",
-                                    NULL,       late_ms,       LEASE_MS};
+    struct store_attempt attempt = {.id = claimed.id,
+                                    .lease = claimed.lease,
+                                    .provider = "cast",
+                                    .sent = "{\"to\":\"0917\"}",
+                                    .now_ms = late_ms,
+                                    .lease_ms = LEASE_MS};
     assert_int_equal(store_attempt_begin(fixture->session, &attempt), STORE_OK);
     assert_int_equal(claim_count(fixture->other, "q", DELIVERY, "a", late_ms + LEASE_MS - 1), 0);
     struct claimed taken = claim_one(fixture->other, "q", DELIVERY, "a", late_ms + LEASE_MS);
@@ -254,8 +258,12 @@ static void an_attempt_leaves_its_trace(void **state)
     struct fixture *fixture = *state;
     accept(fixture->session, "a", "x1", "c1");
     struct claimed claimed = claim_one(fixture->session, "p", DELIVERY, "a", NOW);
-    struct store_attempt attempt = {claimed.id,     claimed.lease, "ca\"st", "{\"to\":\"1\"}",
-                                    "{\"rule\":1}", NOW + 1,       0};
+    struct store_attempt attempt = {.id = claimed.id,
+                                    .lease = claimed.lease,
+                                    .provider = "ca\"st",
+                                    .sent = "{\"to\":\"1\"}",
+                                    .event = "{\"rule\":1}",
+                                    .now_ms = NOW + 1};
     assert_int_equal(store_attempt_begin(fixture->session, &attempt), STORE_OK);
     struct store_event event = {NOW + 2, "attempt", "{\"outcome\":\"accepted\"}"};
     struct store_settlement settlement = {.id = claimed.id,
@@ -288,6 +296,25 @@ static void an_attempt_leaves_its_trace(void **state)
     assert_string_equal(message.events[1].data, "{\"rule\":1}");
     assert_string_equal(message.events[2].data, "{\"attempt\":1,\"provider\":\"ca\\\"st\"}");
     assert_int_equal(message.events[3].at_ms, NOW + 2);
+    store_message_deinit(&message);
+}
+
+static void a_settlement_may_replace_what_was_sent(void **state)
+{
+    struct fixture *fixture = *state;
+    accept(fixture->session, "a", "x1", "c1");
+    struct claimed claimed = claim_one(fixture->session, "p", DELIVERY, "a", NOW);
+    assert_int_equal(begin_attempt(fixture->session, &claimed, NOW), STORE_OK);
+    struct store_settlement settlement = {.id = claimed.id,
+                                          .lease = claimed.lease,
+                                          .state = MESSAGE_QUEUED,
+                                          .sent = "{\"next\":2}",
+                                          .now_ms = NOW};
+    assert_int_equal(store_message_settle(fixture->session, &settlement), STORE_OK);
+    claimed = claim_one(fixture->session, "p", DELIVERY, "a", NOW);
+    assert_int_equal(settle_as(fixture->session, &claimed, MESSAGE_QUEUED, 0, NOW), STORE_OK);
+    struct store_message message = get(fixture->other, claimed.id);
+    assert_string_equal(message.sent, "{\"next\":2}");
     store_message_deinit(&message);
 }
 
@@ -569,6 +596,7 @@ int main(void)
         STORE_TEST(receipts_wait_for_nobody),
         STORE_TEST(a_long_conversation_is_worked_off_in_order),
         STORE_TEST(an_attempt_leaves_its_trace),
+        STORE_TEST(a_settlement_may_replace_what_was_sent),
         STORE_TEST(an_uncounted_attempt_is_taken_back),
         STORE_TEST(a_final_state_is_due_no_more),
         STORE_TEST(refuses_what_is_no_settlement),

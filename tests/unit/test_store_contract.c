@@ -273,6 +273,47 @@ static void lists_newest_first_by_state_and_location(void **state)
                  "");
 }
 
+static void lists_what_was_accepted_within_a_time(void **state)
+{
+    struct fixture *fixture = *state;
+    struct store_session *session = fixture->session;
+    accept_at(session, "a", "x1", "c1", NOW - 2);
+    accept_at(session, "a", "x2", "c2", NOW - 1);
+    accept_at(session, "a", "x3", "c3", NOW);
+    accept_at(session, "a", "x4", "c4", NOW - 3); /* the clock went back; its id did not */
+    struct store_message_filter filter = {.state = -1, .limit = 10, .since_ms = NOW - 1};
+    assert_lists(session, filter, "x3 x2");
+    filter.until_ms = NOW;
+    assert_lists(session, filter, "x2");
+    filter.query = "x3";
+    assert_lists(session, filter, "");
+    filter.query = "Hello";
+    assert_lists(session, filter, "x2");
+    filter = (struct store_message_filter){.state = -1, .limit = 10, .until_ms = NOW - 1};
+    assert_lists(session, filter, "x4 x1");
+    filter = (struct store_message_filter){.state = -1, .limit = 10, .since_ms = INT64_MAX};
+    assert_lists(session, filter, "");
+}
+
+/* Who reads the last hour of a long history must not turn all its pages. */
+static void what_is_older_is_not_looked_at(void **state)
+{
+    struct fixture *fixture = *state;
+    assert_int_equal(store_batch_begin(fixture->session), STORE_OK);
+    for (int i = 0; i <= STORE_LIST_EXAMINED_MOST; i++) {
+        char external_id[16];
+        snprintf(external_id, sizeof external_id, "old%d", i);
+        accept_at(fixture->session, "a", external_id, external_id, NOW - 1);
+    }
+    assert_int_equal(store_batch_commit(fixture->session), STORE_OK);
+    accept(fixture->session, "a", "new", "c");
+    struct store_message_list list = list_messages(
+        fixture->session, (struct store_message_filter){.state = -1, .limit = 10, .since_ms = NOW});
+    assert_int_equal(list.count, 1);
+    assert_string_equal(list.next, "");
+    store_message_list_deinit(&list);
+}
+
 static void lists_in_pages_that_miss_nothing(void **state)
 {
     struct fixture *fixture = *state;
@@ -396,6 +437,8 @@ int main(void)
         STORE_TEST(answers_that_are_no_errors_break_no_batch),
         STORE_TEST(one_writer_waits_for_another),
         STORE_TEST(lists_newest_first_by_state_and_location),
+        STORE_TEST(lists_what_was_accepted_within_a_time),
+        STORE_TEST(what_is_older_is_not_looked_at),
         STORE_TEST(lists_in_pages_that_miss_nothing),
         STORE_TEST(a_full_last_page_is_the_end),
         STORE_TEST(finds_ids_before_words),

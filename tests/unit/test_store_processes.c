@@ -130,7 +130,11 @@ static void work_location(struct worker *worker, const char *location)
     CHECK(store_message_claim(worker->session, &claim, &list) == STORE_OK);
     for (size_t i = 0; i < list.count; i++) {
         struct store_message *message = &list.items[i];
-        struct store_attempt attempt = {message->id, message->lease, worker->name, "{}", NULL, NOW, 0};
+        struct store_attempt attempt = {.id = message->id,
+                                        .lease = message->lease,
+                                        .provider = worker->name,
+                                        .sent = "{}",
+                                        .now_ms = NOW};
         struct store_settlement settlement = {
             .id = message->id, .lease = message->lease, .state = MESSAGE_SENT, .now_ms = NOW};
         CHECK(store_attempt_begin(worker->session, &attempt) == STORE_OK);

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "store/sqlite.h"
+#include "store/store_memory.h"
 
 /* ---- plans ---- */
 
@@ -322,6 +323,22 @@ static void a_newer_file_is_refused(void **state)
     assert_refused(fixture->url, "newer than this program");
 }
 
+/* A file as version 1 left it: migrations only add. */
+static void a_file_of_version_1_is_brought_up_to_date(void **state)
+{
+    struct fixture *fixture = *state;
+    struct id id = accept(fixture->session, "a", "x1", "c1");
+    pragma(fixture->session, "DROP TABLE memory; DROP TABLE memory_mark; PRAGMA user_version=1");
+    struct store *again = open_store(fixture->url);
+    struct store_session *session = open_session(again);
+    assert_int_equal(state_of(session, id.text), MESSAGE_QUEUED);
+    struct store_effect effect = {
+        .entry = {"a", "n", "k"}, .op = EFFECT_SET, .value = "1", .expires_ms = NOW + 1};
+    assert_int_equal(store_memory_apply(session, id.text, &effect, 1, NOW), STORE_OK);
+    store_session_close(session);
+    store_close(again);
+}
+
 static void files_of_others_are_refused(void **state)
 {
     struct fixture *fixture = *state;
@@ -398,6 +415,7 @@ int main(void)
          small_disk_teardown, (void *)STORE_ADDRESSES[0]},
         STORE_TEST(files_are_the_owners_alone),
         STORE_TEST(a_newer_file_is_refused),
+        STORE_TEST(a_file_of_version_1_is_brought_up_to_date),
         STORE_TEST(files_of_others_are_refused),
         STORE_TEST(a_store_in_memory_has_one_session),
         STORE_TEST(commits_are_synced_and_nothing_is_written_before),

@@ -15,6 +15,8 @@ static const char *status_name(enum store_status status)
         return "DUPLICATE";
     case STORE_CONFLICT:
         return "CONFLICT";
+    case STORE_REFUSED:
+        return "MEMORY";
     case STORE_BUSY:
         return "BUSY";
     case STORE_FULL:
@@ -33,6 +35,8 @@ static const char *status_text(const struct store_call *call)
         return "it is not there";
     case STORE_CONFLICT:
         return "somebody else has it, or it has changed";
+    case STORE_REFUSED:
+        return "what the rule counted on no longer holds: others came first";
     default:
         return call->job.reason[0] == '\0' ? "the store could not do it" : call->job.reason;
     }

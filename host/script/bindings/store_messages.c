@@ -154,13 +154,16 @@ static int check_state(lua_State *L)
 
 static int message_list(lua_State *L)
 {
-    static const char *const names[] = {"state", "location", "query", "cursor", "limit", NULL};
+    static const char *const names[] = {"state", "location", "query",    "cursor",
+                                        "limit", "since_ms", "until_ms", NULL};
     luaL_checktype(L, 1, LUA_TTABLE);
     script_check_options(L, 1, names);
     int state = check_state(L);
     struct slice location = option_text_or_none(L, 1, "location"), query = option_text_or_none(L, 1, "query");
     struct slice cursor = option_text_or_none(L, 1, "cursor");
     lua_Integer limit = option_integer_or(L, 1, "limit", LIST_LIMIT_DEFAULT);
+    lua_Integer since_ms = option_integer_or(L, 1, "since_ms", 0);
+    lua_Integer until_ms = option_integer_or(L, 1, "until_ms", 0);
     if (limit < 1 || limit > LIST_LIMIT_MOST)
         return luaL_error(L, "option 'limit' must be 1 to %d", LIST_LIMIT_MOST);
     int failed = store_call_check(L);
@@ -173,6 +176,8 @@ static int message_list(lua_State *L)
         .query = store_call_keep(&list->call, query),
         .cursor = store_call_keep(&list->call, cursor),
         .limit = (unsigned)limit,
+        .since_ms = since_ms,
+        .until_ms = until_ms,
     };
     return store_call_read(L, &list->call);
 }
