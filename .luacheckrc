@@ -2,5 +2,5 @@
 std = "lua54"
 max_line_length = 120
 files["tests/spec"] = { std = "+busted" }
-files["examples/agencies/*/spec"] = { std = "+busted" }
+files["examples/*/*/spec"] = { std = "+busted" }
 exclude_files = { "lua/meta/*" } -- annotations only: definitions without bodies

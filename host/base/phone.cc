@@ -1,4 +1,4 @@
-// The one C++ file of the host: libphonenumber has no C interface. No exception leaves it.
+// C++ because libphonenumber has no C interface. No exception leaves it.
 #include "base/phone.h"
 
 #include <phonenumbers/phonenumberutil.h>
@@ -24,9 +24,20 @@ static const char *explain(PhoneNumberUtil::ErrorType error)
     }
 }
 
-extern "C" int phone_parse(const char *text, const char *region, struct phone *phone, const char **reason)
+static const PhoneNumberUtil *plans()
 {
     static const PhoneNumberUtil *const util = PhoneNumberUtil::GetInstance();
+    return util;
+}
+
+extern "C" void phone_prepare(void)
+{
+    plans();
+}
+
+extern "C" int phone_parse(const char *text, const char *region, struct phone *phone, const char **reason)
+{
+    const PhoneNumberUtil *util = plans();
     PhoneNumber number;
     PhoneNumberUtil::ErrorType error =
         util->Parse(text, region == nullptr || *region == '\0' ? "ZZ" : region, &number);

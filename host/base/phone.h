@@ -14,6 +14,9 @@ struct phone {
     int valid; /* 1: within the numbering plan that libphonenumber knows; plans age, so 0 is a hint only */
 };
 
+/* Reads the numbering plans: some milliseconds, once a process; the first call does it otherwise. */
+void phone_prepare(void);
+
 /* Reads a number as people write it; `region` (may be NULL or "") is the country of a number without a
  * country code. Returns 0, or -1 with a sentence in `reason` (static text). */
 int phone_parse(const char *text, const char *region, struct phone *phone, const char **reason);

@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/phone.h"
+#include "base/zone.h"
 #include "crypto/random.h"
 #include "queue/queue.h"
 
@@ -159,6 +161,8 @@ static char *file_of(const char *module)
 int program_load_scripts(struct program *program, const char *entry, const char *agencies_path)
 {
     struct error error;
+    phone_prepare(); /* or the first rules that use them pay with their time */
+    zone_prepare();
     char *file = file_of(entry);
     const char *lua_path = program_lua_path(program, file);
     free(file);

@@ -11,6 +11,7 @@
 #include "script/thread.h"
 
 const struct script_module binding_modules[] = {
+    {"host.arguments", binding_open_arguments},
     {"host.cache", binding_open_cache},
     {"host.config", binding_open_config},
     {"host.crypto", binding_open_crypto},
@@ -23,6 +24,7 @@ const struct script_module binding_modules[] = {
     {"host.scripts", binding_open_scripts},
     {"host.store", binding_open_store},
     {"host.time", binding_open_time},
+    {"host.zone", binding_open_zone},
     {NULL, NULL},
 };
 

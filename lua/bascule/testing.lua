@@ -1,5 +1,5 @@
--- For the specs of rules, with busted: the rules' library, contexts whose clock stands still, messages as the host
--- makes them, and assertions. Under plain Lua or inside the host (`bascule rules test`, `bascule lua`).
+-- For the specs of rules, with busted inside the host (`bascule rules test`, `bascule lua`): the rules' library,
+-- contexts whose clock stands still, messages as the host makes them, and assertions.
 --
 --   local testing = require "bascule.testing"
 --   local rules = testing.load "agencies/acme/rules.lua"
@@ -12,8 +12,7 @@
 -- t's functions run the rules as the host does, and check what they return as it does. A rule may as well be called
 -- directly, with testing.message and testing.context; what it asked for beside its answer is testing.recorded(context).
 --
--- `require "bascule.text"` and its kin work in rules as they do in the host. Under plain Lua numbers are read by a
--- small stand-in for the host's parser (bascule.testing.phone), which knows Philippine numbers and E.164.
+-- `require "bascule.text"` and its kin give rules what the host gives them; numbers and time zones are the host's own.
 
 -- The host gives the rules' library under "bascule.NAME"; its files are bascule/rules/NAME.lua.
 local function find_library(name)
@@ -27,10 +26,8 @@ end
 
 if not package.loaded["bascule.testing"] then
   table.insert(package.searchers, find_library)
-  for _, module in ipairs { "phone", "json" } do
-    package.preload["host." .. module] = package.preload["host." .. module] or function()
-      return require("bascule.testing." .. module)
-    end
+  package.preload["host.json"] = package.preload["host.json"] or function()
+    return require "bascule.testing.json"
   end
 end
 

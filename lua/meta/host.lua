@@ -165,6 +165,53 @@ local phone = {}
 ---@return host.phone.Number? number, string? error, string? name INVALID
 function phone.parse(text, region) end
 
+--- Time zones with their daylight saving time: an offset ("+08:00"), "UTC", or a name of tzdata. Unknown zones and years
+--- beyond 1 to 9999: INVALID.
+---@class host.zone
+local zone = {}
+---@class host.zone.Civil
+---@field year integer
+---@field month integer
+---@field day integer
+---@field hour integer
+---@field minute integer
+---@field second integer
+---@field weekday integer 1 is Monday
+---@field offset_s integer east of UTC
+
+--- What clocks and calendars there show.
+---@param name string
+---@param ms integer
+---@return host.zone.Civil? civil, string? error, string? name INVALID
+function zone.civil(name, ms) end
+--- When they show that; what is too large carries over. Of "repeated" times it is the first, of "skipped" ones the moment
+--- when clocks are put forward over them.
+---@param name string
+---@param year integer
+---@param month integer
+---@param day integer
+---@param hour? integer
+---@param minute? integer
+---@param second? integer
+---@return integer? ms, "unique"|"skipped"|"repeated"|string kind_or_error, string? name INVALID
+function zone.instant(name, year, month, day, hour, minute, second) end
+
+--- How the rules' library refuses wrong arguments; its errors name the line that called the library.
+---@class host.arguments
+local arguments = {}
+--- The options, or an empty table for nil. Raises where one is unknown, missing or of another type than expected:
+--- { segments = "integer!", ellipsis = "string" } ("!": needed).
+---@param name string of the function that was given them: "text.fit"
+---@param options any
+---@param expected table<string, string>
+---@return table
+function arguments.options(name, options, expected) end
+--- "; did you mean 'first_name'?", or "; there is ..." with all of them.
+---@param word string
+---@param names table<string, any> the keys are the names
+---@return string
+function arguments.hint(word, names) end
+
 ---@class host.config
 local config = {}
 --- The value of a setting as text, number or boolean (by its type), or nil.

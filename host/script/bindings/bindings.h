@@ -7,6 +7,7 @@
 
 #include "script/script.h"
 
+int binding_open_arguments(lua_State *L); /* needs nothing of the host: for rule states too */
 int binding_open_cache(lua_State *L);
 int binding_open_config(lua_State *L);
 int binding_open_crypto(lua_State *L);
@@ -14,11 +15,12 @@ int binding_open_http(lua_State *L);
 int binding_open_json(lua_State *L);
 int binding_open_log(lua_State *L);
 int binding_open_metrics(lua_State *L);
-int binding_open_phone(lua_State *L); /* needs nothing of the host: for rule states too */
+int binding_open_phone(lua_State *L); /* for rule states too, as arguments is */
 int binding_open_rules(lua_State *L);
 int binding_open_scripts(lua_State *L);
 int binding_open_store(lua_State *L);
 int binding_open_time(lua_State *L);
+int binding_open_zone(lua_State *L); /* for rule states too */
 
 /* The functions of host.store live in several files; open_store gathers them. */
 void binding_add_store_messages(lua_State *L);

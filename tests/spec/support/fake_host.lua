@@ -8,8 +8,9 @@
 --   host.clock.now                                    -- wall time; time.sleep moves it
 --   host.together(f, g, ...)                          -- runs functions as coroutines that wait for each other
 local fake_json = require "bascule.testing.json"
-local fake_phone = require "bascule.testing.phone"
+local fake_phone = require "support.fake_phone"
 local fake_store = require "support.fake_store"
+local fake_zone = require "support.fake_zone"
 
 local fake_host = {}
 
@@ -227,6 +228,13 @@ local function new_modules(host)
       end,
     },
     phone = fake_phone,
+    zone = fake_zone,
+    -- Who calls the library wrongly learns it from the host's own; here it only gives options back.
+    arguments = {
+      options = function(_, options)
+        return options or {}
+      end,
+    },
     queue = {
       accepts = function()
         return host.accepts

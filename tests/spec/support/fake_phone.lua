@@ -1,5 +1,5 @@
--- A stand-in for host.phone where there is no host (specs under plain Lua): Philippine numbers, and E.164 of a few
--- countries. The host's own parser is libphonenumber.
+-- host.phone for specs under plain Lua: Philippine numbers, and E.164 of a few countries. The host's own parser is
+-- libphonenumber.
 local phone = {}
 
 local countries <const> = {
