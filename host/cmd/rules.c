@@ -32,6 +32,7 @@ int rules_ask(const struct command *command, const struct rules_server *server, 
 
 static const struct command *const actions[] = {
     &rules_check,
+    &rules_run,
     &rules_list,
     &rules_rollback,
     NULL,

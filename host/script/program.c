@@ -13,10 +13,9 @@ struct program {
 static void program_done(lua_State *L, bool ok, const char *message, const char *generation, void *argument)
 {
     struct program *program = argument;
-    (void)L;
     (void)generation;
     program->ended = true;
-    program->status = ok ? 0 : 1;
+    program->status = !ok ? 1 : lua_isinteger(L, 1) ? (int)lua_tointeger(L, 1) : 0;
     if (!ok)
         fprintf(stderr, "bascule lua: %s\n", message);
 }

@@ -175,8 +175,8 @@ bool script_json_decode(lua_State *L, struct slice text, char *reason, size_t re
 bool script_json_encode(lua_State *L, int index, struct buffer *out, char *reason, size_t reason_size);
 
 /* `bascule lua FILE ...`: runs a Lua program with the host's bindings and the whole standard library, its
- * main chunk in a coroutine that may wait. For the simulator's tools and for busted. Returns the exit status.
- */
+ * main chunk in a coroutine that may wait. For the simulator's tools and for busted. Returns the exit status:
+ * the integer that the chunk returned, else 0; 1 where it raised. */
 int script_run_program(struct script_host *host, const char *lua_path, int argc, char **argv);
 
 #endif

@@ -15,6 +15,7 @@ const struct script_module binding_modules[] = {
     {"host.cache", binding_open_cache},
     {"host.config", binding_open_config},
     {"host.crypto", binding_open_crypto},
+    {"host.dryrun", binding_open_dryrun},
     {"host.http", binding_open_http},
     {"host.json", binding_open_json},
     {"host.log", binding_open_log},

@@ -341,6 +341,31 @@ function store.settings(scope) end
 ---@return true? ok, string? error, string? name
 function store.probe() end
 
+--- Rules for trying out, beside what runs: for commands (`bascule lua`), whose thread it holds up.
+---@class host.dryrun
+local dryrun = {}
+---@class host.dryrun.Rules
+local dry_rules = {}
+--- What a folder holds, loaded as a server would (nil: BASCULE_AGENCIES), or the sources that are given, whose own tests
+--- are not run. Error: REFUSED (the trusted tree or the folder); agencies whose files are broken are listed as such.
+---@param from? string|{slug:string, path:string, source:string}[]
+---@return host.dryrun.Rules? rules, string? error, string? name
+function dryrun.open(from) end
+---@return {slug:string, hash:string, fault?:string}[]
+function dry_rules:agencies() end
+--- Whose rules a message gets: a slug, or "default".
+---@param location string
+---@param company? string
+---@return string
+function dry_rules:agency(location, company) end
+--- As host.rules.outbound and its kin, without waiting. Errors: RULE, BROKEN.
+---@param name "outbound"|"inbound"|"report"
+---@param agency string
+---@param message table
+---@param context table
+---@return host.rules.Decision? decision, string? error, string? name
+function dry_rules:call(name, agency, message, context) end
+
 --- The agencies' rules.
 ---@class host.rules
 local rules = {}

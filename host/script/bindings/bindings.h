@@ -11,6 +11,7 @@ int binding_open_arguments(lua_State *L); /* needs nothing of the host: for rule
 int binding_open_cache(lua_State *L);
 int binding_open_config(lua_State *L);
 int binding_open_crypto(lua_State *L);
+int binding_open_dryrun(lua_State *L);
 int binding_open_http(lua_State *L);
 int binding_open_json(lua_State *L);
 int binding_open_log(lua_State *L);

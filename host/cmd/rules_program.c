@@ -1,0 +1,50 @@
+#include "cmd/rules_program.h"
+
+#include <stdlib.h>
+
+#include "base/log.h"
+
+void rules_argument(json_t *arguments, const char *name, const char *value)
+{
+    if (value != NULL)
+        json_object_set_new(arguments, name, json_string(value));
+}
+
+static int start(struct program *program, const struct rules_program *work)
+{
+    log_set_level(LOG_ERROR + 1); /* the program tells what it finds */
+    int status = program_read_seal_keys(program, false);
+    if (status == EXIT_DONE && work->store)
+        status = program_open_store(program);
+    if (status == EXIT_DONE && work->store)
+        status = program_start_store_service(program);
+    if (status == EXIT_DONE)
+        status = program_load_scripts(program, "bascule.server", work->agencies_path);
+    return status == EXIT_DONE ? EXIT_DONE : EXIT_CONFIGURATION;
+}
+
+static int run_file(struct program *program, const char *name)
+{
+    const char *lua_path = program_lua_path(program, "bascule/server.lua");
+    struct buffer file = {0};
+    buffer_append_format(&file, "%s/commands/%s.lua", lua_path, name);
+    int status = script_run_program(program_host(program), lua_path, 1, &file.data);
+    buffer_deinit(&file);
+    return status;
+}
+
+int rules_program_run(const struct rules_program *work)
+{
+    struct program program;
+    char *arguments = json_dumps(work->arguments, JSON_SORT_KEYS);
+    int status = program_configure(&program, work->command);
+    program.host.arguments_json = arguments;
+    if (status == EXIT_DONE)
+        status = start(&program, work);
+    if (status == EXIT_DONE)
+        status = run_file(&program, work->name);
+    program_close(&program);
+    free(arguments);
+    json_decref(work->arguments);
+    return status;
+}

@@ -1,0 +1,256 @@
+/* host.dryrun: rules for trying out, beside what runs. Calls run on the caller's thread and do not wait: for
+ * commands, not for servers. */
+#include <stdlib.h>
+#include <string.h>
+
+#include <lauxlib.h>
+
+#include "script/bindings/bindings.h"
+#include "script/generations.h"
+#include "script/rule_cache.h"
+#include "script/state.h"
+
+static const char rules_type[] = "host.dryrun.Rules";
+
+/* The userdata: a generation with rule states of its own. */
+struct dry_rules {
+    struct generation *generation;
+    struct rule_cache *cache;
+};
+
+static struct dry_rules *check_rules(lua_State *L)
+{
+    struct dry_rules *rules = luaL_checkudata(L, 1, rules_type);
+    luaL_argcheck(L, rules->generation != NULL, 1, "closed");
+    return rules;
+}
+
+static struct dry_rules *push_rules(lua_State *L)
+{
+    struct dry_rules *rules = lua_newuserdatauv(L, sizeof *rules, 0);
+    *rules = (struct dry_rules){NULL, NULL};
+    luaL_setmetatable(L, rules_type);
+    return rules;
+}
+
+static int close_rules(lua_State *L)
+{
+    struct dry_rules *rules = luaL_checkudata(L, 1, rules_type);
+    if (rules->cache != NULL)
+        rule_cache_free(rules->cache);
+    generation_unref(rules->generation);
+    *rules = (struct dry_rules){NULL, NULL};
+    return 0;
+}
+
+/* ---- open ---- */
+
+/* Of a folder as the server would load it, the files' own tests among it. */
+static struct generation *load_folder(const struct generations *running, const char *folder,
+                                      struct error *error)
+{
+    struct generations_options options = {
+        .lua_path = running->lua_path,
+        .agencies_path = folder,
+        .entry = running->entry,
+        .kept = 1,
+        .host = running->host,
+    };
+    struct generations *loaded = generations_new(&options, error);
+    if (loaded == NULL)
+        return NULL;
+    struct generation *generation = generations_acquire(loaded);
+    generations_free(loaded);
+    return generation;
+}
+
+/* What the rules are for, or why they do not load. */
+static int load_claims(const struct generation *base, const struct script_host *host, struct unit *unit,
+                       struct slice source, struct error *error)
+{
+    struct rule_limits limits = rule_limits_read(host->config);
+    struct rule_state *state = rule_state_new(unit, base->library, &limits, source, error);
+    if (state == NULL)
+        return -1;
+    rule_state_claims(state, &unit->claims);
+    rule_state_free(state);
+    return 0;
+}
+
+/* Of the table {slug, path, source} on top. */
+static struct agency read_agency(lua_State *L, const struct generation *base)
+{
+    struct error error;
+    int table = lua_gettop(L);
+    struct slice slug = option_text(L, table, "slug"), path = option_text(L, table, "path");
+    struct slice source = option_text(L, table, "source");
+    struct agency agency = {.slug = text_duplicate(slug.data)};
+    agency.unit = unit_compile(slug.data, path.data, source, &error);
+    if (agency.unit != NULL && load_claims(base, script_host_of(L), agency.unit, source, &error) != 0) {
+        unit_unref(agency.unit);
+        agency.unit = NULL;
+    }
+    if (agency.unit == NULL)
+        agency.fault = text_duplicate(error.message);
+    return agency;
+}
+
+/* Every field is there and a text: so that nothing raises while agencies are in the making. */
+static void check_sources(lua_State *L, int index)
+{
+    static const char *const names[] = {"slug", "path", "source", NULL};
+    lua_Integer count = luaL_len(L, index);
+    for (lua_Integer i = 1; i <= count; i++) {
+        lua_geti(L, index, i);
+        luaL_checktype(L, -1, LUA_TTABLE);
+        script_check_options(L, -1, names);
+        for (const char *const *name = names; *name != NULL; name++)
+            option_text(L, lua_gettop(L), *name);
+        lua_pop(L, 1);
+    }
+}
+
+static int by_slug(const void *a, const void *b)
+{
+    return strcmp(((const struct agency *)a)->slug, ((const struct agency *)b)->slug);
+}
+
+static struct generation *load_sources(lua_State *L, int index, const struct generation *base)
+{
+    lua_Integer count = luaL_len(L, index);
+    struct agency *agencies = memory_allocate((size_t)(count + 1) * sizeof *agencies);
+    for (lua_Integer i = 0; i < count; i++) {
+        lua_geti(L, index, i + 1);
+        agencies[i] = read_agency(L, base);
+        lua_pop(L, 1);
+    }
+    qsort(agencies, (size_t)count, sizeof *agencies, by_slug);
+    return generation_new(base->trusted, base->library, agencies, (size_t)count);
+}
+
+/* dryrun.open(nothing | folder | sources) */
+static int open_rules(lua_State *L)
+{
+    struct error error;
+    struct script_host *host = script_host_of(L);
+    if (state_of(L)->bundle != NULL)
+        return luaL_error(L, "host.dryrun is for commands: it would hold up a server");
+    if (host->generations == NULL)
+        return binding_unavailable(L, "rules");
+    lua_settop(L, 1);
+    struct dry_rules *rules = push_rules(L);
+    if (lua_istable(L, 1))
+        check_sources(L, 1);
+    else if (!lua_isnil(L, 1))
+        luaL_checkstring(L, 1);
+    struct generation *running = generations_acquire(host->generations);
+    if (lua_isnil(L, 1)) {
+        rules->generation = running;
+    } else {
+        rules->generation = lua_isstring(L, 1) ? load_folder(host->generations, lua_tostring(L, 1), &error)
+                                               : load_sources(L, 1, running);
+        generation_unref(running);
+    }
+    if (rules->generation == NULL)
+        return script_fail(L, "REFUSED", "%s", error.message);
+    rules->cache = rule_cache_new(host);
+    return 1;
+}
+
+/* ---- calls ---- */
+
+static const struct agency *find_slug(const struct generation *generation, const char *slug)
+{
+    for (size_t i = 0; i < generation->agency_count; i++) {
+        if (strcmp(generation->agencies[i].slug, slug) == 0)
+            return &generation->agencies[i];
+    }
+    return NULL;
+}
+
+/* rules:agency(location, company) */
+static int find_agency(lua_State *L)
+{
+    const struct dry_rules *rules = check_rules(L);
+    const struct agency *agency =
+        generation_find_agency(rules->generation, luaL_checkstring(L, 2), luaL_optstring(L, 3, NULL));
+    lua_pushstring(L, agency == NULL ? "default" : agency->slug);
+    return 1;
+}
+
+static struct rule_state *state_of_agency(const struct dry_rules *rules, const struct agency *agency,
+                                          struct error *error)
+{
+    struct unit *unit =
+        agency != NULL ? agency->unit : unit_set_find(rules->generation->library, "bascule.rules.default");
+    if (unit != NULL)
+        return rule_cache_get(rules->cache, unit, rules->generation->library, error);
+    error_set(error, ERROR_PERMANENT, "%s", agency != NULL ? agency->fault : "there is no default rule");
+    return NULL;
+}
+
+static void push_unchanged(lua_State *L, int message)
+{
+    lua_createtable(L, 0, 2);
+    lua_pushliteral(L, "send");
+    lua_setfield(L, -2, "action");
+    lua_pushvalue(L, message);
+    lua_setfield(L, -2, "message");
+}
+
+/* rules:call(function, agency, message, context); agency as rules:agency() gave it. */
+static int call(lua_State *L)
+{
+    struct error error = {0};
+    const struct dry_rules *rules = check_rules(L);
+    int function = luaL_checkoption(L, 2, NULL, rule_function_names);
+    const char *slug = luaL_checkstring(L, 3);
+    luaL_checktype(L, 4, LUA_TTABLE);
+    luaL_checktype(L, 5, LUA_TTABLE);
+    lua_settop(L, 5);
+    const struct agency *agency = find_slug(rules->generation, slug);
+    struct rule_state *state = state_of_agency(rules, agency, &error);
+    if (state == NULL)
+        return script_fail(L, "BROKEN", "%s", error.message);
+    if (state->functions[function].reference == LUA_NOREF) {
+        push_unchanged(L, 4);
+        return 1;
+    }
+    int result = rule_call(state, (enum rule_function)function, L, 4, 5, &error);
+    rule_cache_return(rules->cache, state);
+    return result == 0 ? 1 : script_fail(L, "RULE", "%s", error.message);
+}
+
+/* rules:agencies() */
+static int list_agencies(lua_State *L)
+{
+    const struct generation *generation = check_rules(L)->generation;
+    lua_createtable(L, (int)generation->agency_count, 0);
+    for (size_t i = 0; i < generation->agency_count; i++) {
+        const struct agency *agency = &generation->agencies[i];
+        lua_createtable(L, 0, 3);
+        lua_pushstring(L, agency->slug);
+        lua_setfield(L, -2, "slug");
+        lua_pushstring(L, agency->fault);
+        lua_setfield(L, -2, "fault");
+        lua_pushstring(L, agency->unit != NULL ? agency->unit->hash : agency->broken_hash);
+        lua_setfield(L, -2, "hash");
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    return 1;
+}
+
+int binding_open_dryrun(lua_State *L)
+{
+    static const luaL_Reg methods[] = {
+        {"agencies", list_agencies}, {"agency", find_agency}, {"call", call}, {NULL, NULL}};
+    static const luaL_Reg meta[] = {{"__gc", close_rules}, {"__close", close_rules}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"open", open_rules}, {NULL, NULL}};
+    luaL_newmetatable(L, rules_type);
+    luaL_setfuncs(L, meta, 0);
+    luaL_newlib(L, methods);
+    lua_setfield(L, -2, "__index");
+    lua_pop(L, 1);
+    luaL_newlib(L, functions);
+    return 1;
+}
