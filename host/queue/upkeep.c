@@ -6,11 +6,13 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "queue/dispatcher.h"
+#include "store/store_memory.h"
 
 #define SCAN_EVERY_MS 200
 #define SCAN_LANES 256
 #define SWEEP_EVERY_MS 10000
 #define SWEEP_SLACK_MS 60000
+#define FORGET_EVERY_MS 10000
 
 struct scan {
     bool wanted;
@@ -20,12 +22,13 @@ struct scan {
 
 struct upkeep {
     struct queue *queue;
-    struct store_job scan_job, sweep_job, count_job;
-    bool scanning, sweeping, counting;
+    struct store_job scan_job, sweep_job, count_job, memory_job;
+    bool scanning, sweeping, counting, forgetting;
     bool scans_fail;                 /* the newest did */
     struct scan scans[QUEUE_TRACKS]; /* by enum message_track */
-    int64_t next_scan_ms, next_sweep_ms;
+    int64_t next_scan_ms, next_sweep_ms, next_forget_ms;
     int64_t moved, waiting;
+    bool more_to_forget;
 };
 
 #define UPKEEP_OF(pointer, member) ((struct upkeep *)((char *)(pointer)-offsetof(struct upkeep, member)))
@@ -111,6 +114,22 @@ static void deliver_count(struct mail *mail)
         atomic_store(&upkeep->queue->waiting, upkeep->waiting);
 }
 
+/* ---- memory of rules */
+
+static enum store_status run_forget(struct store_job *job, struct store_session *session)
+{
+    return store_memory_sweep(session, clock_wall_ms(), &UPKEEP_OF(job, memory_job)->more_to_forget);
+}
+
+/* Part by part, so that messages are accepted in between. */
+static void deliver_forget(struct mail *mail)
+{
+    struct upkeep *upkeep = UPKEEP_OF(mail, memory_job.mail);
+    upkeep->forgetting = false;
+    if (upkeep->memory_job.status == STORE_OK && upkeep->more_to_forget)
+        upkeep->next_forget_ms = 0;
+}
+
 /* ---- the clock */
 
 struct upkeep *upkeep_new(struct queue *queue)
@@ -120,7 +139,9 @@ struct upkeep *upkeep_new(struct queue *queue)
     upkeep->scan_job = (struct store_job){.mail.deliver = deliver_scan, .run = run_scan};
     upkeep->sweep_job = (struct store_job){.mail.deliver = deliver_sweep, .run = run_sweep};
     upkeep->count_job = (struct store_job){.mail.deliver = deliver_count, .run = run_count};
-    upkeep->scan_job.reply = upkeep->sweep_job.reply = upkeep->count_job.reply = queue->mailbox;
+    upkeep->memory_job = (struct store_job){.mail.deliver = deliver_forget, .run = run_forget};
+    upkeep->scan_job.reply = upkeep->sweep_job.reply = queue->mailbox;
+    upkeep->count_job.reply = upkeep->memory_job.reply = queue->mailbox;
     return upkeep;
 }
 
@@ -135,12 +156,14 @@ void upkeep_free(struct upkeep *upkeep)
 
 int64_t upkeep_next_ms(const struct upkeep *upkeep)
 {
-    return upkeep->next_scan_ms < upkeep->next_sweep_ms ? upkeep->next_scan_ms : upkeep->next_sweep_ms;
+    int64_t next_ms = upkeep->next_scan_ms;
+    next_ms = upkeep->next_sweep_ms < next_ms ? upkeep->next_sweep_ms : next_ms;
+    return upkeep->next_forget_ms < next_ms ? upkeep->next_forget_ms : next_ms;
 }
 
 bool upkeep_is_under_way(const struct upkeep *upkeep)
 {
-    return upkeep->scanning || upkeep->sweeping || upkeep->counting;
+    return upkeep->scanning || upkeep->sweeping || upkeep->counting || upkeep->forgetting;
 }
 
 static void scan_if_due(struct upkeep *upkeep, int64_t now_ms)
@@ -167,6 +190,17 @@ static void sweep_if_due(struct upkeep *upkeep, int64_t now_ms)
     upkeep->sweeping = upkeep->counting = true;
 }
 
+static void forget_if_due(struct upkeep *upkeep, int64_t now_ms)
+{
+    if (now_ms < upkeep->next_forget_ms)
+        return;
+    upkeep->next_forget_ms = now_ms + FORGET_EVERY_MS;
+    if (upkeep->forgetting)
+        return;
+    upkeep->forgetting = true;
+    store_service_write(upkeep->queue->host->store, &upkeep->memory_job);
+}
+
 void upkeep_run(struct upkeep *upkeep, int64_t now_ms, bool scan_delivery, bool scan_report)
 {
     if (!upkeep->scanning) { /* else a store thread reads them */
@@ -175,5 +209,6 @@ void upkeep_run(struct upkeep *upkeep, int64_t now_ms, bool scan_delivery, bool 
     }
     scan_if_due(upkeep, now_ms);
     sweep_if_due(upkeep, now_ms);
+    forget_if_due(upkeep, now_ms);
     metrics_set("bascule_queue_waiting", NULL, atomic_load(&upkeep->queue->waiting));
 }

@@ -1,5 +1,6 @@
 /* What the dispatcher does by the clock: a scan for lanes that have work due (timed work, and what other
- * processes accepted), the sweep for stepped clocks, the count of what waits. */
+ * processes accepted), the sweep for stepped clocks, the count of what waits, forgetting what rules need no
+ * longer remember. */
 #ifndef QUEUE_UPKEEP_H
 #define QUEUE_UPKEEP_H
 

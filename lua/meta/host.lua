@@ -270,10 +270,36 @@ function store.message_list(filter) end
 ---@return true? ok, string? error, string? name NOT_FOUND, CONFLICT
 function store.message_replay(id, event) end
 --- Records that an attempt begins, before anything is sent, and renews a lease of which much has passed. CONFLICT: it is
---- lost, send nothing.
----@param attempt {id:string, lease:integer, provider:string, sent:table, event?:table}
+--- lost, send nothing. The rule's effects on memory happen with it; MEMORY: a condition of one does not hold any more,
+--- nothing has happened, ask the rule again.
+---@param attempt {id:string, lease:integer, provider:string, sent:table, event?:table, memory?:host.store.Effect[]}
 ---@return true? ok, string? error, string? name
 function store.attempt_begin(attempt) end
+
+--- What rules remember between messages.
+---@class host.store.MemoryKey
+---@field scope string location, or "agency:<slug>"
+---@field name string
+---@field key string whose it is, and of a counter the window: "contact:ID|2026-11-21"
+
+---@class host.store.Effect: host.store.MemoryKey
+---@field op "add"|"set"|"forget"
+---@field by? integer add: 1 where it is left out
+---@field most? integer add: the condition that the counter is no more than this with it
+---@field value? any set: what JSON can tell
+---@field first? boolean set: the condition that no other message's value is kept
+---@field expires_ms? integer add, set: when the entry is forgotten; needed there
+
+--- Entries in the order of the keys, without what the message itself did. A value that is not there is nil.
+---@param message_id? string
+---@param keys host.store.MemoryKey[]
+---@return {count: integer, value: any}[]? remembered, string? error, string? name
+function store.memory_read(message_id, keys) end
+--- Effects without an attempt, all or none: once a message and entry, however often this is called. MEMORY as above.
+---@param message_id? string
+---@param effects host.store.Effect[] at most 64
+---@return true? ok, string? error, string? name
+function store.memory_apply(message_id, effects) end
 
 ---@class host.store.Installation
 ---@field company string

@@ -213,6 +213,9 @@ function tests.test_listing_messages()
   equal(#store.message_list { state = "dead" }, 0)
   raises("no state is called 'asleep'", store.message_list, { state = "asleep" })
   raises("must be 1 to 500", store.message_list, { limit = 501 })
+  equal(#store.message_list { since_ms = time.now_ms() - 60000, until_ms = time.now_ms() + 60000 }, 5)
+  equal(#store.message_list { since_ms = time.now_ms() + 60000 }, 0)
+  equal(#store.message_list { until_ms = time.now_ms() - 60000 }, 0)
 end
 
 function tests.test_wrong_messages()
@@ -224,6 +227,50 @@ function tests.test_wrong_messages()
   fails("CONFLICT", store.message_replay(accept "e1", { by = "operator" }))
   fails("NOT_FOUND", store.message_replay "m0000000000000")
   fails("CONFLICT", store.attempt_begin { id = accept "e1", lease = 7, provider = "cast", sent = { to = "1" } })
+end
+
+local function entry(name, more)
+  local effect = { scope = "L1", name = name, key = "contact:c1" }
+  for key, value in pairs(more or {}) do
+    effect[key] = value
+  end
+  return effect
+end
+
+function tests.test_memory()
+  local soon = time.now_ms() + 60000
+  local keys = { entry "today", entry "last", entry "list" }
+  same(store.memory_read("m1", keys), { { count = 0 }, { count = 0 }, { count = 0 } })
+  equal(store.memory_apply("m1", {
+    entry("today", { op = "add", expires_ms = soon }),
+    entry("last", { op = "set", value = "cast", expires_ms = soon }),
+    entry("list", { op = "set", value = { 1, json.array {} }, first = true, expires_ms = soon }),
+  }), true)
+  local seen = store.memory_read("m2", keys)
+  same(seen, { { count = 1 }, { count = 0, value = "cast" }, { count = 0, value = { 1, json.array {} } } })
+  equal(math.type(seen[3].value[1]), "integer")
+  same(store.memory_read("m1", keys), { { count = 0 }, { count = 0 }, { count = 0 } })
+  fails("MEMORY", store.memory_apply("m2", { entry("today", { op = "add", most = 1, expires_ms = soon }) }))
+  local first = entry("list", { op = "set", value = 1, first = true, expires_ms = soon })
+  fails("MEMORY", store.memory_apply("m2", { first }))
+  equal(store.memory_apply(nil, { entry("last", { op = "forget" }) }), true)
+  same(store.memory_read(nil, { entry "last" }), { { count = 0 } })
+end
+
+function tests.test_wrong_memory()
+  local function apply(effect)
+    store.memory_apply("m1", { effect })
+  end
+  raises("unknown option 'nam'; did you mean 'name'?", store.memory_read, "m1", { { nam = "x" } })
+  raises("option 'key' is missing", store.memory_read, "m1", { { scope = "L1", name = "x" } })
+  raises("element 1 of a list must be a table, not string", store.memory_read, "m1", { "x" })
+  raises("option 'op' must be", apply, entry("x", { op = "multiply" }))
+  raises("option 'expires_ms' is missing", apply, entry("x", { op = "add" }))
+  raises("option 'value' is missing", apply, entry("x", { op = "set", expires_ms = 1 }))
+  raises("option 'by' must be at most", apply, entry("x", { op = "add", by = 1 << 40, expires_ms = 1 }))
+  raises("at most 64 effects", store.memory_apply, "m1", setmetatable({}, { __len = function() return 65 end }))
+  raises("did you mean 'expires_ms'?", store.attempt_begin,
+    { id = "m1", lease = 7, provider = "cast", sent = {}, memory = { entry("x", { op = "add", expire_ms = 1 }) } })
 end
 
 local function installation(more)

@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "crypto/random.h"
 #include "queue/queue.h"
+#include "store/store_memory.h"
 
 #define PATIENCE_MS 20000
 
@@ -358,6 +359,35 @@ static void test_maintenance_is_run_at_the_start(void **state)
     struct world *world = *state;
     start(world);
     wait_for_note("maintenance");
+}
+
+/* As many messages counted as take several parts to forget. */
+static void remember_what_is_over(struct world *world, const struct store_memory_key *entry)
+{
+    struct store_effect effect = {
+        .entry = *entry, .op = EFFECT_ADD, .by = 1, .most = STORE_EFFECT_NO_LIMIT, .expires_ms = 1};
+    assert_int_equal(store_batch_begin(world->session), STORE_OK);
+    for (int i = 0; i < 5500; i++) {
+        char message_id[16];
+        snprintf(message_id, sizeof message_id, "m%d", i);
+        assert_int_equal(store_memory_apply(world->session, message_id, &effect, 1, 0), STORE_OK);
+    }
+    assert_int_equal(store_batch_commit(world->session), STORE_OK);
+}
+
+static void test_memory_that_is_over_is_forgotten(void **state)
+{
+    struct world *world = *state;
+    static const struct store_memory_key entry = {"loc", "today", "location"};
+    struct store_remembered remembered = {.count = 1};
+    remember_what_is_over(world, &entry);
+    start(world);
+    int64_t until_ms = clock_monotonic_ms() + PATIENCE_MS;
+    while (remembered.count > 0) {
+        assert_int_equal(store_memory_read(world->session, NULL, &entry, 1, 0, &remembered), STORE_OK);
+        assert_true(clock_monotonic_ms() < until_ms);
+        usleep(2000);
+    }
 }
 
 static void test_order_is_kept_within_a_conversation(void **state)
@@ -714,6 +744,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_a_message_is_sent_receipted_and_reported),
         TEST(test_maintenance_is_run_at_the_start),
+        TEST(test_memory_that_is_over_is_forgotten),
         TEST(test_order_is_kept_within_a_conversation),
         TEST(test_a_slow_location_does_not_hold_up_another),
         TEST(test_a_refused_message_is_tried_again),

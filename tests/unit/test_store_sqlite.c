@@ -45,6 +45,19 @@ static void accept_many(struct store_session *session, const char *location, con
     assert_int_equal(store_batch_commit(session), STORE_OK);
 }
 
+static void remember_and_forget(struct store_session *session)
+{
+    struct store_effect effects[] = {
+        {.entry = {"a", "n", "k"}, .op = EFFECT_ADD, .by = 1, .most = 5, .expires_ms = NOW + 1},
+        {.entry = {"a", "v", "k"}, .op = EFFECT_SET, .value = "1", .expires_ms = NOW + 1}};
+    struct store_remembered remembered;
+    bool more;
+    assert_int_equal(store_memory_apply(session, "m1", effects, 2, NOW), STORE_OK);
+    assert_int_equal(store_memory_apply(session, "m2", effects, 2, NOW + 1), STORE_OK);
+    assert_int_equal(store_memory_read(session, "m1", &effects[0].entry, 1, NOW, &remembered), STORE_OK);
+    assert_int_equal(store_memory_sweep(session, NOW + 1, &more), STORE_OK);
+}
+
 /* Everything that runs for a message, from its acceptance to its last report. */
 static void run_the_road(struct store_session *session)
 {
@@ -74,6 +87,7 @@ static void run_the_road(struct store_session *session)
     assert_int_equal(store_message_replay(session, claimed.id, NULL, NOW), STORE_CONFLICT);
     struct store_message message = get(session, claimed.id);
     store_message_deinit(&message);
+    remember_and_forget(session);
 }
 
 static void the_road_scans_nothing(void **state)
@@ -120,6 +134,8 @@ static void each_search_has_its_index(void **state)
          "message_waiting (conversation_hash=? AND rowid<?)"},
         {"external_hash = ?1 AND place_hash", "message_external (external_hash=? AND place_hash=?)"},
         {"FROM event", "USING PRIMARY KEY (message=?)"},
+        {"DELETE FROM memory WHERE id IN", "memory_expires (expires_ms<?)"},
+        {"DELETE FROM memory_mark WHERE (entry", "memory_expires (expires_ms<?)"},
     };
     for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
         bool found = false;

@@ -24,6 +24,7 @@ int binding_open_time(lua_State *L);
 int binding_open_zone(lua_State *L); /* for rule states too */
 
 /* The functions of host.store live in several files; open_store gathers them. */
+void binding_add_store_memory(lua_State *L);
 void binding_add_store_messages(lua_State *L);
 void binding_add_store_installations(lua_State *L);
 void binding_add_store_settings(lua_State *L);
@@ -44,6 +45,8 @@ bool option_switch_or(lua_State *L, int table, const char *name, bool fallback);
  * borrowed.
  */
 struct slice option_json(lua_State *L, int table, const char *name);
+/* The same of a value of any kind, but not nil. */
+struct slice option_json_value(lua_State *L, int table, const char *name);
 /* The same of the table, or nil, at `index`. */
 struct slice argument_json(lua_State *L, int index);
 

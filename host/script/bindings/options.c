@@ -124,6 +124,13 @@ struct slice option_json(lua_State *L, int table, const char *name)
     return type == LUA_TNIL ? (struct slice){NULL, 0} : encode_top(L, name);
 }
 
+struct slice option_json_value(lua_State *L, int table, const char *name)
+{
+    if (lua_getfield(L, table, name) == LUA_TNIL)
+        luaL_error(L, "option '%s' is missing", name);
+    return encode_top(L, name);
+}
+
 struct slice argument_json(lua_State *L, int index)
 {
     if (lua_isnoneornil(L, index))

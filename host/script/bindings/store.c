@@ -3,7 +3,8 @@
 
 int binding_open_store(lua_State *L)
 {
-    lua_createtable(L, 0, 20);
+    lua_createtable(L, 0, 32);
+    binding_add_store_memory(L);
     binding_add_store_messages(L);
     binding_add_store_installations(L);
     binding_add_store_settings(L);

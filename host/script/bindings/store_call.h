@@ -5,6 +5,7 @@
 #include <lua.h>
 
 #include "script/bindings/bindings.h"
+#include "store/store_memory.h"
 
 #define STORE_CALL_TEXTS 16
 
@@ -37,6 +38,13 @@ int store_call_read(lua_State *L, struct store_call *call);
 
 /* Pushes for results that are only "done". */
 int store_call_push_true(lua_State *L, struct store_call *call);
+
+/* store_memory.c: the list of effects at `index`, or nil: none. Raises where it is no sound one. Borrowed
+ * from what it leaves on the stack. */
+const struct store_effect *check_effects(lua_State *L, int index, size_t *count);
+/* Copies with texts of their own, for a call. */
+struct store_effect *store_effects_copy(const struct store_effect *effects, size_t count);
+void store_effects_free(struct store_effect *effects, size_t count);
 
 /* Sets a field of the table on top; NULL texts set nothing. */
 void set_text(lua_State *L, const char *name, const char *text);

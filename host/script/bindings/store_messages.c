@@ -213,11 +213,18 @@ static int message_replay(lua_State *L)
 struct attempt_call {
     struct store_call call;
     struct store_attempt attempt;
+    struct store_effect *effects;
 };
 
 static enum store_status attempt_run(struct store_job *job, struct store_session *session)
 {
     return store_attempt_begin(session, &((struct attempt_call *)job)->attempt);
+}
+
+static void attempt_clear(struct store_call *call)
+{
+    struct attempt_call *begin = (struct attempt_call *)call;
+    store_effects_free(begin->effects, begin->attempt.effect_count);
 }
 
 static int64_t lease_ms(lua_State *L)
@@ -228,17 +235,22 @@ static int64_t lease_ms(lua_State *L)
 
 static int attempt_begin(lua_State *L)
 {
-    static const char *const names[] = {"id", "lease", "provider", "sent", "event", NULL};
+    static const char *const names[] = {"id", "lease", "provider", "sent", "event", "memory", NULL};
     luaL_checktype(L, 1, LUA_TTABLE);
     script_check_options(L, 1, names);
     struct slice id = option_text(L, 1, "id"), provider = option_text(L, 1, "provider");
     lua_Integer lease = option_integer(L, 1, "lease");
     struct slice sent = option_json(L, 1, "sent"), event = option_json(L, 1, "event");
+    size_t effect_count;
+    lua_getfield(L, 1, "memory");
+    const struct store_effect *effects = check_effects(L, lua_gettop(L), &effect_count);
     int failed = store_call_check(L);
     if (failed)
         return failed;
-    struct attempt_call *begin = store_call_new(sizeof *begin, attempt_run, store_call_push_true, NULL);
+    struct attempt_call *begin =
+        store_call_new(sizeof *begin, attempt_run, store_call_push_true, attempt_clear);
     struct store_call *call = &begin->call;
+    begin->effects = store_effects_copy(effects, effect_count);
     begin->attempt = (struct store_attempt){
         .id = store_call_keep(call, id),
         .lease = (uint64_t)lease,
@@ -247,6 +259,8 @@ static int attempt_begin(lua_State *L)
         .event = store_call_keep(call, event),
         .now_ms = call->now_ms,
         .lease_ms = lease_ms(L),
+        .effects = begin->effects,
+        .effect_count = effect_count,
     };
     return store_call_write(L, call);
 }

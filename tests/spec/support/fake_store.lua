@@ -65,6 +65,22 @@ local function add_messages(store, data, clock)
     data.attempts[#data.attempts + 1] = copy(attempt)
     return true
   end
+
+  -- Entries by "scope name key"; what is asked for is recorded.
+  function store.memory_read(message_id, keys)
+    local remembered = {}
+    data.memory_read = { message_id = message_id, keys = copy(keys) }
+    for i, key in ipairs(keys) do
+      local entry = data.memory[("%s %s %s"):format(key.scope, key.name, key.key)] or {}
+      remembered[i] = { count = entry.count or 0, value = entry.value }
+    end
+    return remembered
+  end
+
+  function store.memory_apply(message_id, effects)
+    data.memory_applied = { message_id = message_id, effects = copy(effects) }
+    return true
+  end
 end
 
 local function add_installations(store, data, clock)
@@ -217,7 +233,9 @@ end
 ---@return table store, table data, table faults
 function fake_store.new(clock)
   local calls, faults = {}, {}
-  local data = { messages = {}, by_external = {}, attempts = {}, installations = {}, states = {}, settings = {} }
+  local data = {
+    messages = {}, by_external = {}, attempts = {}, memory = {}, installations = {}, states = {}, settings = {},
+  }
   add_messages(calls, data, clock)
   add_installations(calls, data, clock)
   add_rest(calls, data, clock)
