@@ -176,6 +176,8 @@ int program_load_scripts(struct program *program, const char *entry, const char 
         .kept = (unsigned)config_integer(program->config, "BASCULE_GENERATIONS_KEPT"),
         .host = program_host(program),
     };
+    struct rule_service_options rules = rule_service_options_read(program->config);
+    program->rules = program->host.rules = rule_service_start(&rules);
     program->generations = generations_new(&options, &error);
     if (program->generations == NULL)
         return command_fail(program->command, EXIT_FAULT, "%s", error.message);
@@ -191,6 +193,7 @@ void program_stop_services(struct program *program)
         store_service_stop(program->service);
     if (program->timers != NULL)
         timers_stop(program->timers);
+    rule_service_stop(program->rules);
     program->client = NULL;
     program->service = NULL;
     program->timers = NULL;
@@ -201,6 +204,7 @@ void program_close(struct program *program)
     program_stop_services(program);
     if (program->generations != NULL)
         generations_free(program->generations);
+    rule_service_free(program->rules);
     if (program->store != NULL)
         store_close(program->store);
     signature_keys_free(program->webhook_keys);

@@ -7,6 +7,7 @@
 #define CMD_PROGRAM_H
 
 #include "cmd/command.h"
+#include "script/rule_service.h"
 #include "script/script.h"
 
 struct program {
@@ -18,6 +19,7 @@ struct program {
     struct store_service *service;
     struct timers *timers;
     struct http_client *client;
+    struct rule_service *rules;
     struct generations *generations;
     char *process_id;
     struct script_host host;
@@ -41,10 +43,12 @@ const char *program_lua_path(const struct program *program, const char *module);
 
 /* Fills program->host with what was made so far. */
 struct script_host *program_host(struct program *program);
-/* Loads all scripts. `entry` is the trusted module that must load, `agencies_path` NULL: as configured. */
+/* Starts the rule threads and loads all scripts. `entry` is the trusted module that must load,
+ * `agencies_path` NULL: as configured. */
 int program_load_scripts(struct program *program, const char *entry, const char *agencies_path);
 
-/* The client, the store's threads, the timers; for those who must end something between them and the rest. */
+/* The client, the store's threads, the timers, the rule threads; for those who must end something between
+ * them and the rest. */
 void program_stop_services(struct program *program);
 void program_close(struct program *program);
 

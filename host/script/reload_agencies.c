@@ -6,7 +6,7 @@
 
 #include "base/log.h"
 #include "script/generations.h"
-#include "script/rule_state.h"
+#include "script/rule_trial.h"
 
 static void set_fault(struct source *source, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
@@ -21,40 +21,34 @@ static void set_fault(struct source *source, const char *format, ...)
 }
 
 /* Files may be written for a later version already. */
-static void warn_of_unused(const struct source *source, struct rule_state *state)
+static void warn_of_unused(const struct source *source, const char *key)
 {
-    static const char *const unused[] = {"inbound", "report"};
-    for (size_t i = 0; i < sizeof unused / sizeof *unused; i++) {
-        if (rule_state_has(state, unused[i]))
-            LOG_EVENT(LOG_WARN, "rules_function_unused", LOG_FIELD_TEXT("agency", source->name),
-                      LOG_FIELD_TEXT("key", unused[i]),
-                      LOG_FIELD_TEXT("message", "this version calls outbound only"));
-    }
+    LOG_EVENT(LOG_WARN, "rules_function_unused", LOG_FIELD_TEXT("agency", source->name),
+              LOG_FIELD_TEXT("key", key), LOG_FIELD_TEXT("message", "this version calls outbound only"));
 }
 
-/* Loads the rules as a worker would, and runs the tests of a file that does not run yet. */
+/* Loads the rules as a rule thread would, and runs the tests of a file that does not run yet. */
 static bool try_rules(const struct generations *generations, struct source *source, struct claims *claims)
 {
-    struct error error;
-    struct rule_limits limits = rule_limits_read(generations->host->config);
-    struct slice text = {source->text.data, source->text.length};
-    struct rule_state *state = rule_state_new(source->unit, generations->library, &limits, text, &error);
-    if (state == NULL) {
-        source_set_fault(source, error.message);
-        return false;
-    }
-    bool fits = false, runs = source->good == source->unit;
-    rule_state_claims(state, claims);
-    if (claims->locations.count + claims->companies.count == 0)
-        set_fault(source, "%s: names neither locations nor companies, so it is for no message", source->path);
-    else if (!runs && rule_tests_run(state, claims, &error) != 0)
-        source_set_fault(source, error.message);
-    else
-        fits = true;
-    if (fits && !runs)
-        warn_of_unused(source, state);
-    rule_state_free(state);
-    return fits;
+    bool runs = source->good == source->unit;
+    struct rule_trial trial = {
+        .agency = source->name,
+        .unit = source->unit,
+        .library = generations->library,
+        .source = {source->text.data, source->text.length},
+        .with_tests = !runs,
+        .limits = rule_limits_read(generations->host->config),
+    };
+    struct rule_verdict verdict;
+    rule_trial_run(generations->host->rules, &trial, &verdict);
+    *claims = verdict.claims;
+    if (verdict.failed)
+        source_set_fault(source, verdict.error.message);
+    if (!verdict.failed && !runs && verdict.has_inbound)
+        warn_of_unused(source, "inbound");
+    if (!verdict.failed && !runs && verdict.has_report)
+        warn_of_unused(source, "report");
+    return !verdict.failed;
 }
 
 static void judge_rules(struct generations *generations, struct source *source)

@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 
-#define STATES_KEPT 256 /* some 100 KB each; loading one again takes about 100 us */
 #define BUCKETS 512
 
 struct entry {
@@ -12,16 +11,17 @@ struct entry {
 };
 
 struct rule_cache {
-    struct script_host *host;
+    struct rule_limits limits;
     struct entry *buckets[BUCKETS];
     struct entry *newest, *oldest;
-    unsigned count;
+    unsigned count, most;
 };
 
-struct rule_cache *rule_cache_new(struct script_host *host)
+struct rule_cache *rule_cache_new(const struct rule_limits *limits, unsigned kept)
 {
     struct rule_cache *cache = memory_allocate(sizeof *cache);
-    cache->host = host;
+    cache->limits = *limits;
+    cache->most = kept;
     return cache;
 }
 
@@ -73,14 +73,26 @@ static struct entry *find(struct rule_cache *cache, const struct unit *unit, con
     return entry;
 }
 
-static struct entry *add(struct rule_cache *cache, struct unit *unit, struct unit_set *library,
-                         struct error *error)
+struct rule_state *rule_cache_find(struct rule_cache *cache, const struct unit *unit,
+                                   const struct unit_set *library)
 {
-    struct rule_limits limits = rule_limits_read(cache->host->config);
-    struct rule_state *state = rule_state_new(unit, library, &limits, (struct slice){0}, error);
+    struct entry *entry = find(cache, unit, library);
+    if (entry == NULL)
+        return NULL;
+    if (entry != cache->newest) {
+        unlink_use(cache, entry);
+        link_newest(cache, entry);
+    }
+    return entry->state;
+}
+
+struct rule_state *rule_cache_load(struct rule_cache *cache, struct unit *unit, struct unit_set *library,
+                                   struct error *error)
+{
+    struct rule_state *state = rule_state_new(unit, library, &cache->limits, (struct slice){0}, error);
     if (state == NULL)
         return NULL;
-    if (cache->count == STATES_KEPT)
+    if (cache->count == cache->most)
         drop(cache, cache->oldest);
     struct entry *entry = memory_allocate(sizeof *entry);
     struct entry **bucket = bucket_of(cache, unit);
@@ -89,22 +101,7 @@ static struct entry *add(struct rule_cache *cache, struct unit *unit, struct uni
     *bucket = entry;
     link_newest(cache, entry);
     cache->count++;
-    return entry;
-}
-
-struct rule_state *rule_cache_get(struct rule_cache *cache, struct unit *unit, struct unit_set *library,
-                                  struct error *error)
-{
-    struct entry *entry = find(cache, unit, library);
-    if (entry == NULL) {
-        entry = add(cache, unit, library, error);
-        return entry == NULL ? NULL : entry->state;
-    }
-    if (entry != cache->newest) {
-        unlink_use(cache, entry);
-        link_newest(cache, entry);
-    }
-    return entry->state;
+    return state;
 }
 
 void rule_cache_return(struct rule_cache *cache, struct rule_state *state)

@@ -8,9 +8,10 @@
 #include "base/bytes.h"
 #include "script/rule_state.h"
 
-#define HOOK_INSTRUCTIONS 200   /* some 2 us between two counts */
-#define CLOCK_INSTRUCTIONS 2000 /* some 20 us between two looks at the clock, which are calls of the kernel \
-                                 */
+#define HOOK_INSTRUCTIONS 200 /* some 2 us between two counts */
+#define CLOCK_INSTRUCTIONS                                                           \
+    2000 /* some 20 us between two looks at the clock, which are calls of the kernel \
+          */
 #define FRESH_BYTES \
     ((size_t)65536) /* memory that is filled anew takes some 10 us, in one instruction or many */
 #define PLACE_LEVELS 64

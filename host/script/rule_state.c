@@ -9,7 +9,7 @@
 #include "base/utf8.h"
 
 /* For the file's own chunk and the library files that it requires. */
-#define LOAD_INSTRUCTIONS UINT64_C(50000000)
+#define LOAD_INSTRUCTIONS UINT64_C(20000000)
 #define REASON_LONGEST 400 /* bytes of a rule's own error text that are kept */
 #define PLACE_LEVELS 64    /* calls above the error among which the agency's own file is looked for */
 

@@ -78,6 +78,7 @@ int rule_call(struct rule_state *state, enum rule_function function, lua_State *
 /* The same from within the rules, R being where they run: L is another thread of the same state. Raises. */
 void rule_call_within(lua_State *R, enum rule_function function, lua_State *L, int message, int context);
 
+#define RULE_TESTS_MS 1000 /* of processor time for all of a file: other agencies' reload waits */
 /* rule_tests.c: runs the file's own tests, sorted by name, each within the limits of a rule. What they do not
  * say of a context comes from `claims`. -1 with "file:line: test "name": what" of the first that fails; the
  * state, which tests may have changed, is then and otherwise good for nothing but being freed. */

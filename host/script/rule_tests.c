@@ -13,8 +13,7 @@
 #include "script/rule_state.h"
 #include "script/script.h"
 
-#define TESTS_MS 1000   /* of processor time for all of a file: other agencies' reload waits */
-#define NAME_LONGEST 80 /* bytes of a test's name that an error shows */
+#define NAME_LONGEST 80                       /* bytes of a test's name that an error shows */
 #define DEFAULT_NOW_MS INT64_C(1767326400000) /* 2026-01-02T04:00:00Z, a Friday's noon in Manila */
 
 struct suite {
@@ -225,8 +224,8 @@ static int run_next(struct suite *suite, int64_t started_us, struct error *error
 {
     lua_State *L = suite->state->L;
     suite->line = 0;
-    if (rule_state_processor_us() - started_us > TESTS_MS * 1000)
-        return error_set(error, ERROR_PERMANENT, "the tests before it took longer than %d ms", TESTS_MS);
+    if (rule_state_processor_us() - started_us > RULE_TESTS_MS * 1000)
+        return error_set(error, ERROR_PERMANENT, "the tests before it took longer than %d ms", RULE_TESTS_MS);
     lua_pushcfunction(L, run_test);
     lua_pushlightuserdata(L, suite);
     return rule_state_call(suite->state, 1, 0, suite->state->limits.ms, error);

@@ -3,8 +3,8 @@
  *
  * Two kinds of state. A *trusted* state (one a thread and generation of trusted files) runs lua/bascule with
  * the bindings of bindings/ and may wait for HTTP and the store: everything there runs in coroutines. A
- * *rule* state (one a thread and agency) runs one agency's rules.lua as pure functions, without any binding
- * that reaches out.
+ * *rule* state (one a rule thread and agency) runs one agency's rules.lua as pure functions, without any
+ * binding that reaches out.
  *
  * A *generation* is an immutable set of all scripts: the trusted tree and every agency's rules. Each
  * coroutine keeps the generation that was current when it started until it ends, across all its waiting. */
@@ -34,6 +34,8 @@ struct script_module {
     lua_CFunction open;
 };
 
+struct rule_service; /* rule_service.h */
+
 /* What bindings reach; made once by the program, outlives every state. Members may be NULL where a program
  * has no such service: the binding's calls then return nil, "UNAVAILABLE: ...", "UNAVAILABLE". */
 struct script_host {
@@ -45,6 +47,8 @@ struct script_host {
     const struct seal_keys *seal_keys;
     const struct script_module *modules; /* ends with a row whose name is NULL; or NULL */
     void *queue;                         /* for the modules of the queue room */
+    struct rule_service
+        *rules; /* runs rules; NULL: they are tried where they are loaded, and none is asked */
     struct generations *generations;
     const char *version;
     const char *process_id;     /* random, of this run: owner of leases */

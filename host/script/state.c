@@ -29,9 +29,7 @@ const struct script_module binding_modules[] = {
     {NULL, NULL},
 };
 
-/* Lua's contract for allocators, on memory that cannot run out: so the host may push values outside of
- * protected calls. */
-static void *allocate(void *argument, void *block, size_t old_size, size_t size)
+void *state_allocate(void *argument, void *block, size_t old_size, size_t size)
 {
     (void)argument;
     (void)old_size;
@@ -54,7 +52,7 @@ static struct script_state *new_state(struct script_host *host, struct script_th
     struct script_state *state = memory_allocate(sizeof *state);
     state->host = host;
     state->thread = thread;
-    state->L = lua_newstate(allocate, NULL);
+    state->L = lua_newstate(state_allocate, NULL);
     lua_atpanic(state->L, on_panic);
     *(struct script_state **)lua_getextraspace(state->L) = state; /* its coroutines get copies */
     return state;

@@ -31,6 +31,10 @@ struct script_state *state_new_trusted(struct script_host *host, struct script_t
                                        struct unit_set *bundle);
 struct script_state *state_new_program(struct script_host *host, struct script_thread *thread,
                                        const char *lua_path);
+/* Lua's contract for allocators, on memory that cannot run out: so the host may push values outside of
+ * protected calls.
+ */
+void *state_allocate(void *argument, void *block, size_t old_size, size_t size);
 void state_close(struct script_state *state);
 
 /* The state that `L`, any coroutine of it, belongs to. */

@@ -10,7 +10,6 @@ struct script_thread *script_thread_new(struct script_host *host, struct mailbox
     struct script_thread *thread = memory_allocate(sizeof *thread);
     thread->host = host;
     thread->mailbox = mailbox;
-    thread->rules = rule_cache_new(host);
     return thread;
 }
 
@@ -21,7 +20,7 @@ void script_thread_free(struct script_thread *thread)
     coroutines_abandon(thread);
     thread->current = NULL;
     thread_sweep_states(thread);
-    rule_cache_free(thread->rules);
+    carriers_deinit(&thread->carriers);
     generation_unref(thread->generation);
     free(thread);
 }

@@ -1,9 +1,9 @@
-/* The scripts' side of one thread: its states, coroutines, those that wait, and its cache of rule states. */
+/* The scripts' side of one thread: its states, coroutines, those that wait, and its carriers. */
 #ifndef SCRIPT_THREAD_H
 #define SCRIPT_THREAD_H
 
+#include "script/carrier.h"
 #include "script/generation.h"
-#include "script/rule_cache.h"
 #include "script/script.h"
 #include "script/state.h"
 
@@ -15,7 +15,7 @@ struct script_thread {
     struct script_state *states;   /* all, also those whose last coroutines still run */
     struct script_coroutine *running;
     struct script_wait *waits;
-    struct rule_cache *rules;
+    struct carriers carriers;
     unsigned active;
 };
 

@@ -59,7 +59,9 @@ local function decide(message, settings)
   local context = context_of(message, settings)
   local decision
   decision, why, name = rules.outbound(message.location, message.company, messages.outbound(payload), context)
-  if not decision then
+  if name == "UNAVAILABLE" then
+    return nil, { outcome = "busy", wait_ms = busy_ms, reason = "the rules are not to be reached" }
+  elseif not decision then
     return nil, rule_failed(message, why, name)
   end
   local event = { agency = decision.agency, generation = decision.generation }

@@ -403,15 +403,35 @@ local rules = {}
 ---@field providers? string[] (send, where the rule routed)
 ---@field agency string slug, or "default"
 ---@field generation string
---- Runs outbound() of the agency that has this location (else of its company, else the default rule) on a copy of
---- `message`; `context` gives it now (ms), location, company, settings. Errors: RULE (its failure, "file:line: what"),
---- BROKEN (the agency's file does not load: "file:line: what").
+---@field usage? host.rules.Usage nil where no rules were there to be asked
+---@class host.rules.Usage
+---@field us integer of processor time
+---@field instructions integer of Lua's machine, with the work in C that counts as such
+---@field memory_bytes integer the most that the rules held
+--- (waits) Runs outbound() of the agency that has this location (else of its company, else the default rules) on a copy
+--- of `message`, on a rule thread; `context` gives it now (ms), location, company, settings. Errors: RULE (its failure,
+--- "file:line: what"), BROKEN (the agency's file does not load: "file:line: what"), QUARANTINED (these rules did not come
+--- back once, and do not run until their file changes), UNAVAILABLE (the process is stopping).
 ---@param location string
 ---@param company? string
 ---@param message table
 ---@param context table
 ---@return host.rules.Decision? decision, string? error, string? name
 function rules.outbound(location, company, message, context) end
+--- (waits) The same of inbound().
+---@param location string
+---@param company? string
+---@param message table
+---@param context table
+---@return host.rules.Decision? decision, string? error, string? name
+function rules.inbound(location, company, message, context) end
+--- (waits) The same of report().
+---@param location string
+---@param company? string
+---@param message table
+---@param context table
+---@return host.rules.Decision? decision, string? error, string? name
+function rules.report(location, company, message, context) end
 
 ---@class host.scripts
 local scripts = {}

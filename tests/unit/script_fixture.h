@@ -22,6 +22,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "crypto/random.h"
+#include "script/rule_service.h"
 #include "script/script.h"
 
 struct fixture {
@@ -96,9 +97,16 @@ static inline struct generations *fixture_generations(struct fixture *fixture, s
     return generations_new(&options, error);
 }
 
+static inline void fixture_start_rules(struct fixture *fixture)
+{
+    struct rule_service_options options = rule_service_options_read(fixture->config);
+    fixture->host.rules = rule_service_start(&options);
+}
+
 static inline void fixture_load(struct fixture *fixture)
 {
     struct error error = {0};
+    fixture_start_rules(fixture);
     fixture->host.generations = fixture_generations(fixture, &error);
     if (fixture->host.generations == NULL)
         fail_msg("%s", error.message);
@@ -107,8 +115,11 @@ static inline void fixture_load(struct fixture *fixture)
 
 static inline void fixture_close(struct fixture *fixture)
 {
+    rule_service_stop(fixture->host.rules);
+    mailbox_drain(fixture->mailbox);
     script_thread_free(fixture->thread);
     generations_free(fixture->host.generations);
+    rule_service_free(fixture->host.rules);
     mailbox_free(fixture->mailbox);
     config_free(fixture->config);
     char command[128];

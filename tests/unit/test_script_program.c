@@ -130,6 +130,7 @@ static void test_rules_in_programs(void **state)
     struct error error = {0};
     fixture_write(&fixture, "agencies/one/rules.lua",
                   "return { locations = { 'a' }, outbound = function(m) m.body = 'ruled' return m end }");
+    fixture_start_rules(&fixture);
     fixture.host.generations = fixture_generations(&fixture, &error);
     assert_non_null(fixture.host.generations);
     assert_int_equal(run_text("local rules = require 'host.rules'\n"

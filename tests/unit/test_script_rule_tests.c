@@ -261,6 +261,7 @@ static void test_a_file_that_never_passed_holds_its_messages(void **state)
     write_tagged("first", "y");
     assert_reload(-1, "agencies/one/rules.lua:2: test \"tag\": expected \"y\", got \"x\"");
     call_start(&fixture, &call, "bascule.server", "run");
+    call_wait(&fixture, &call);
     assert_false(call.ok); /* the script reads a decision that is not there */
 }
 
