@@ -1,4 +1,5 @@
 -- What a rule sees of a message: made of GHL's payload, for the road and for dry runs.
+local crypto = require "host.crypto"
 local json = require "host.json"
 
 local messages = {}
@@ -22,6 +23,15 @@ function messages.outbound(payload)
     user_id = text(payload.userId),
     payload = payload,
   }
+end
+
+--- The seed of a message's rule: of what names the message, so the same at each attempt and in a dry run. 52 bits: a
+--- number that every Lua and JSON holds exactly.
+---@param message bascule.Message
+---@return integer
+function messages.seed(message)
+  local digest = crypto.sha256(message.location .. ":" .. message.external_id)
+  return tonumber(digest:sub(1, 13), 16)
 end
 
 return messages

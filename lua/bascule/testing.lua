@@ -26,9 +26,6 @@ end
 
 if not package.loaded["bascule.testing"] then
   table.insert(package.searchers, find_library)
-  package.preload["host.json"] = package.preload["host.json"] or function()
-    return require "bascule.testing.json"
-  end
 end
 
 local clock = require "bascule.testing.clock"

@@ -1,5 +1,5 @@
 local fake_host = require "support.fake_host"
-local json = require "bascule.testing.json"
+local json = require "support.fake_json"
 
 describe("webhooks", function()
   local host

@@ -7,7 +7,7 @@
 --   host.requests, host.logs, host.metrics, host.gates, host.data (the store's), host.faults (the store's)
 --   host.clock.now                                    -- wall time; time.sleep moves it
 --   host.together(f, g, ...)                          -- runs functions as coroutines that wait for each other
-local fake_json = require "bascule.testing.json"
+local fake_json = require "support.fake_json"
 local fake_phone = require "support.fake_phone"
 local fake_store = require "support.fake_store"
 local fake_zone = require "support.fake_zone"

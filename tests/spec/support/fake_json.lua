@@ -1,5 +1,5 @@
--- A stand-in for host.json where there is no host (specs under plain Lua), by dkjson. What the host's own codec refuses
--- beyond this (duplicate keys, bad UTF-8, depth) is tested there.
+-- host.json for specs, by dkjson. What the host's own codec refuses beyond this (duplicate keys, bad UTF-8, depth) is
+-- tested there.
 local dkjson = require "dkjson"
 
 local json = { null = io.stdout } -- some userdata, as in the host

@@ -77,13 +77,13 @@ describe("testing.t", function()
   it("refuses a misspelt key of the message, with the function's line", function()
     local ok, why = pcall(outbound, "misspelt")
     assert.is_false(ok)
-    assert.matches("^tests/spec/testing_spec%.lua:9: unknown key 'sendr' in the message; did you mean 'sender'%?$", why)
+    assert.matches("^tests/host/testing_spec%.lua:9: unknown key 'sendr' in the message; did you mean 'sender'%?$", why)
   end)
 
   it("refuses an answer that is none", function()
     local _, why = pcall(outbound, "nothing")
     assert.are.equal(
-      'tests/spec/testing_spec.lua:9: outbound returned nothing; return message, or context.reject("why")', why)
+      'tests/host/testing_spec.lua:9: outbound returned nothing; return message, or context.reject("why")', why)
   end)
 
   it("refuses a misspelt field of the test", function()
