@@ -104,6 +104,13 @@ struct rule_state *rule_cache_load(struct rule_cache *cache, struct unit *unit, 
     return state;
 }
 
+struct rule_state *rule_cache_get(struct rule_cache *cache, struct unit *unit, struct unit_set *library,
+                                  struct error *error)
+{
+    struct rule_state *state = rule_cache_find(cache, unit, library);
+    return state != NULL ? state : rule_cache_load(cache, unit, library, error);
+}
+
 void rule_cache_return(struct rule_cache *cache, struct rule_state *state)
 {
     if (state->spoiled)

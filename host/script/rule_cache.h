@@ -17,6 +17,9 @@ struct rule_state *rule_cache_find(struct rule_cache *cache, const struct unit *
 /* Loads one that is not there; borrowed likewise. NULL with the reason where the rules do not load. */
 struct rule_state *rule_cache_load(struct rule_cache *cache, struct unit *unit, struct unit_set *library,
                                    struct error *error);
+/* Finds or loads it. */
+struct rule_state *rule_cache_get(struct rule_cache *cache, struct unit *unit, struct unit_set *library,
+                                  struct error *error);
 /* Closes it where it was spoiled. */
 void rule_cache_return(struct rule_cache *cache, struct rule_state *state);
 

@@ -153,7 +153,8 @@ static int open_rules(lua_State *L)
     }
     if (rules->generation == NULL)
         return script_fail(L, "REFUSED", "%s", error.message);
-    rules->cache = rule_cache_new(host);
+    struct rule_limits limits = rule_limits_read(host->config);
+    rules->cache = rule_cache_new(&limits, (unsigned)config_integer(host->config, "BASCULE_RULE_STATES"));
     return 1;
 }
 
