@@ -1,6 +1,4 @@
 -- /admin/v1: what an operator sees and does. Closed without BASCULE_ADMIN_TOKEN; open to whoever bears it.
-local config = require "host.config"
-local crypto = require "host.crypto"
 local http = require "host.http"
 local json = require "host.json"
 local log = require "host.log"
@@ -11,6 +9,7 @@ local time = require "host.time"
 local client = require "bascule.ghl.client"
 local failure = require "bascule.failure"
 local location_settings = require "bascule.settings"
+local operator = require "bascule.handlers.operator"
 local queue = require "host.queue"
 local respond = require "bascule.respond"
 local suggest = require "bascule.suggest"
@@ -18,54 +17,17 @@ local tokens = require "bascule.ghl.tokens"
 
 local admin = {}
 
+local bad, guarded, iso = operator.bad, operator.guarded, operator.iso
+local read_body, refused, store_answer = operator.read_body, operator.refused, operator.store_answer
+
 local page_default <const> = 50
 local page_most <const> = 500
-local busy_seconds <const> = 5
 
 local states <const> = { "queued", "sending", "deferred", "sent", "delivered", "undelivered", "rejected", "dead" }
 local message_filters <const> = { "status", "location", "q", "limit", "cursor" }
 
--- ---- who may
-
--- A handler that only the operator reaches.
-local function guarded(handler)
-  return function(request, parameters)
-    local token = config.get "BASCULE_ADMIN_TOKEN"
-    if not token then
-      return respond.error(request, 403, "admin_closed", "The admin API is closed: BASCULE_ADMIN_TOKEN is not set.")
-    end
-    local given = (request:header "authorization" or ""):match "^[Bb]earer +(%S+)$"
-    if not given or not crypto.equal(given, token) then
-      return respond.error(request, 401, "unauthorized", "A valid bearer token is needed.", {
-        ["www-authenticate"] = 'Bearer realm="bascule"',
-      })
-    end
-    return handler(request, parameters)
-  end
-end
-
--- ---- answers
-
-local function bad(request, message)
-  return respond.error(request, 400, "invalid_request", message)
-end
-
 local no_message <const> = "No message has this id."
 local no_installation <const> = "No installation of the app is known here."
-
--- A store's refusal, by its name; `missing` says what is not found.
-local function store_answer(request, why, name, missing)
-  if name == "NOT_FOUND" then
-    return respond.error(request, 404, "not_found", missing)
-  elseif name == "BUSY" or name == "FULL" then
-    return respond.later(request, "busy", failure.words(why, name), busy_seconds)
-  end
-  return respond.error(request, 500, "store_failed", failure.words(why, name))
-end
-
-local function iso(ms)
-  return ms and ms > 0 and time.iso(ms) or nil
-end
 
 local function contains(list, value)
   for _, entry in ipairs(list) do
@@ -201,11 +163,6 @@ admin.scripts = guarded(function()
   return respond.json(200, shown)
 end)
 
-local function refused(request, why, name)
-  local status = name == "NOT_FOUND" and 404 or name == "REFUSED" and 422 or 500
-  return respond.error(request, status, (name or "failed"):lower(), failure.words(why, name))
-end
-
 admin.reload = guarded(function(request)
   local changed, why, name = scripts.reload()
   if changed == nil then
@@ -214,20 +171,6 @@ admin.reload = guarded(function(request)
   local status = changed and "reloaded" or "unchanged"
   return respond.json(200, { status = status, generation = current_generation() })
 end)
-
--- The body of a request: {} where there is none.
-local function read_body(request)
-  if request.body == "" then
-    return {}
-  end
-  local body, why, name = json.decode(request.body)
-  if name then
-    return nil, failure.words(why, name)
-  elseif type(body) ~= "table" or body[1] ~= nil then
-    return nil, "the body must be a JSON object"
-  end
-  return body
-end
 
 admin.rollback = guarded(function(request)
   local body, fault = read_body(request)
