@@ -20,47 +20,52 @@ static void set_fault(struct source *source, const char *format, ...)
     source_set_fault(source, text);
 }
 
-/* Files may be written for a later version already. */
-static void warn_of_unused(const struct source *source, const char *key)
+/* The contract has inbound already. */
+static void warn_of_inbound(const struct source *source)
 {
     LOG_EVENT(LOG_WARN, "rules_function_unused", LOG_FIELD_TEXT("agency", source->name),
-              LOG_FIELD_TEXT("key", key), LOG_FIELD_TEXT("message", "this version calls outbound only"));
+              LOG_FIELD_TEXT("key", "inbound"),
+              LOG_FIELD_TEXT("message", "this version takes no replies from providers; nothing but the "
+                                        "file's tests calls inbound"));
 }
 
 /* Loads the rules as a rule thread would, and runs the tests of a file that does not run yet. */
-static bool try_rules(const struct generations *generations, struct source *source, struct claims *claims)
+static bool try_rules(const struct generations *generations, struct source *source, struct claims *claims,
+                      struct declarations *declarations)
 {
     bool runs = source->good == source->unit;
     struct rule_trial trial = {
         .agency = source->name,
         .unit = source->unit,
         .library = generations->library,
-        .source = {source->text.data, source->text.length},
         .with_tests = !runs,
         .limits = rule_limits_read(generations->host->config),
     };
     struct rule_verdict verdict;
     rule_trial_run(generations->host->rules, &trial, &verdict);
     *claims = verdict.claims;
+    *declarations = verdict.declarations;
     if (verdict.failed)
         source_set_fault(source, verdict.error.message);
     if (!verdict.failed && !runs && verdict.has_inbound)
-        warn_of_unused(source, "inbound");
-    if (!verdict.failed && !runs && verdict.has_report)
-        warn_of_unused(source, "report");
+        warn_of_inbound(source);
     return !verdict.failed;
 }
 
 static void judge_rules(struct generations *generations, struct source *source)
 {
     struct claims claims = {0};
-    source->fits = source->unit != NULL && try_rules(generations, source, &claims);
-    /* A unit that has run before is shared by threads; it has its claims already, and they are the same. */
+    struct declarations declarations = {0};
+    source->fits = source->unit != NULL && try_rules(generations, source, &claims, &declarations);
+    /* A unit that has run before is shared by threads; it has these already, and they are the same. */
     if (source->good != source->unit && source->fits) {
         claims_deinit(&source->unit->claims);
+        declarations_deinit(&source->unit->declarations);
         source->unit->claims = claims;
+        source->unit->declarations = declarations;
     } else {
         claims_deinit(&claims);
+        declarations_deinit(&declarations);
     }
 }
 

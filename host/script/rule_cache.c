@@ -89,7 +89,7 @@ struct rule_state *rule_cache_find(struct rule_cache *cache, const struct unit *
 struct rule_state *rule_cache_load(struct rule_cache *cache, struct unit *unit, struct unit_set *library,
                                    struct error *error)
 {
-    struct rule_state *state = rule_state_new(unit, library, &cache->limits, (struct slice){0}, error);
+    struct rule_state *state = rule_state_new(unit, library, &cache->limits, error);
     if (state == NULL)
         return NULL;
     if (cache->count == cache->most)

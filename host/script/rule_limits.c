@@ -28,6 +28,11 @@ struct rule_limits rule_limits_read(const struct config *config)
         .memory_bytes = (size_t)config_integer(config, "BASCULE_RULE_MEMORY_BYTES"),
         .ms = config_integer(config, "BASCULE_RULE_MS"),
         .instructions = (uint64_t)config_integer(config, "BASCULE_RULE_INSTRUCTIONS"),
+        .value_bytes = (size_t)config_integer(config, "BASCULE_RULE_VALUE_BYTES"),
+        .log_lines = (size_t)config_integer(config, "BASCULE_RULE_LOG_LINES"),
+        .log_bytes = (size_t)config_integer(config, "BASCULE_RULE_LOG_BYTES"),
+        .parts = (size_t)config_integer(config, "BASCULE_RULE_PARTS"),
+        .names = (size_t)config_integer(config, "BASCULE_RULE_NAMES"),
     };
 }
 

@@ -15,6 +15,13 @@ struct rule_limits {
     size_t memory_bytes;
     int64_t ms;            /* of processor time, so that a busy machine kills no rule that is innocent */
     uint64_t instructions; /* of Lua's machine, and what C charges: strikes at the same place each time */
+
+    /* Of what a rule says beside its answer: those that are passed by are dropped or refused there and then.
+     */
+    size_t value_bytes; /* of a remembered value, as JSON */
+    size_t log_lines, log_bytes;
+    size_t parts; /* of context.split */
+    size_t names; /* of `memory` */
 };
 struct rule_limits rule_limits_read(const struct config *config);
 

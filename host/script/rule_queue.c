@@ -6,8 +6,9 @@
 #include "base/bytes.h"
 
 #define BUCKETS 1024
-#define IDLE_LINES_KEPT 256 /* accounts of agencies that have nothing waiting, before those without debt go \
-                             */
+#define IDLE_LINES_KEPT                                                                 \
+    256 /* accounts of agencies that have nothing waiting, before those without debt go \
+         */
 
 struct rule_line {
     char *agency;

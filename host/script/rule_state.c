@@ -7,6 +7,7 @@
 #include <lauxlib.h>
 
 #include "base/utf8.h"
+#include "script/rule_shape.h"
 
 /* For the file's own chunk and the library files that it requires. */
 #define LOAD_INSTRUCTIONS UINT64_C(20000000)
@@ -115,11 +116,6 @@ int rule_state_call(struct rule_state *state, int arguments, int results, int64_
 
 /* ---- loading ---- */
 
-struct loading {
-    struct rule_state *state;
-    struct slice source;
-};
-
 const char *const rule_function_names[] = {"outbound", "inbound", "report", NULL};
 
 /* The rules are on top. */
@@ -136,25 +132,26 @@ static void keep_functions(lua_State *L, struct rule_state *state)
         lua_pushvalue(L, -1);
         lua_getinfo(L, ">S", &function);
         entry->line = function.linedefined;
+        entry->last_line = function.lastlinedefined;
         entry->reference = luaL_ref(L, LUA_REGISTRYINDEX);
     }
 }
 
 static int load_rules(lua_State *L)
 {
-    struct loading *loading = lua_touserdata(L, 1);
+    struct rule_state *state = lua_touserdata(L, 1);
     rule_environment_open(L);
     rule_results_open(L);
-    unit_load(L, loading->state->unit);
+    unit_load(L, state->unit);
     lua_call(L, 0, 1);
-    rule_shape_check(L, loading->state, loading->source);
-    keep_functions(L, loading->state);
-    loading->state->rules = luaL_ref(L, LUA_REGISTRYINDEX);
+    rule_shape_check(L, state);
+    keep_functions(L, state);
+    state->rules = luaL_ref(L, LUA_REGISTRYINDEX);
     return 0;
 }
 
 struct rule_state *rule_state_new(struct unit *unit, struct unit_set *library,
-                                  const struct rule_limits *limits, struct slice source, struct error *error)
+                                  const struct rule_limits *limits, struct error *error)
 {
     struct rule_state *state = memory_allocate(sizeof *state);
     state->unit = unit_ref(unit);
@@ -162,10 +159,11 @@ struct rule_state *rule_state_new(struct unit *unit, struct unit_set *library,
     state->limits = *limits;
     state->L = lua_newstate(rule_meter_allocate, &state->meter);
     *(struct rule_state **)lua_getextraspace(state->L) = state;
-    struct loading loading = {state, source};
     lua_pushcfunction(state->L, load_rules);
-    lua_pushlightuserdata(state->L, &loading);
-    struct rule_limits load = {limits->memory_bytes, RULE_LOAD_MS, LOAD_INSTRUCTIONS};
+    lua_pushlightuserdata(state->L, state);
+    struct rule_limits load = *limits;
+    load.ms = RULE_LOAD_MS;
+    load.instructions = LOAD_INSTRUCTIONS;
     if (call_within(state, 1, 0, &load, error) != 0) {
         rule_state_free(state);
         return NULL;
@@ -178,9 +176,17 @@ void rule_state_free(struct rule_state *state)
     if (state == NULL)
         return;
     lua_close(state->L);
+    declarations_deinit(&state->declarations);
     unit_unref(state->unit);
     unit_set_unref(state->library);
     free(state);
+}
+
+struct declarations rule_state_take_declarations(struct rule_state *state)
+{
+    struct declarations declarations = state->declarations;
+    state->declarations = (struct declarations){0};
+    return declarations;
 }
 
 static void read_list(lua_State *L, const char *key, struct texts *texts)
@@ -202,13 +208,4 @@ void rule_state_claims(struct rule_state *state, struct claims *claims)
     read_list(L, "locations", &claims->locations);
     read_list(L, "companies", &claims->companies);
     lua_pop(L, 1);
-}
-
-bool rule_state_has(struct rule_state *state, const char *key)
-{
-    lua_rawgeti(state->L, LUA_REGISTRYINDEX, state->rules);
-    lua_pushstring(state->L, key);
-    bool has = lua_rawget(state->L, -2) != LUA_TNIL;
-    lua_pop(state->L, 2);
-    return has;
 }

@@ -19,6 +19,7 @@ extern const char *const rule_function_names[]; /* as the keys are spelt; ends w
 struct rule_entry {
     int reference; /* registry reference of the function, or LUA_NOREF */
     int line;      /* where it begins */
+    int last_line; /* where it ends */
 };
 
 struct rule_state {
@@ -30,20 +31,20 @@ struct rule_state {
     bool spoiled;            /* it was stopped in the middle: what it holds is not to be trusted */
     int rules;               /* registry reference of the table */
     struct rule_entry functions[RULE_FUNCTIONS];
+    struct declarations declarations;
 };
 
 #define RULE_LOAD_MS \
     500 /* of processor time, for the file's own chunk and the library files that it requires */
 
-/* Loads the rules and checks the table that they return (allowed keys, types). NULL with "file:line: what".
- * `source` (may be empty) is the text of the file, to name the line of a key. */
+/* Loads the rules and checks the table that they return (rule_shape.h). NULL with "file:line: what". */
 struct rule_state *rule_state_new(struct unit *unit, struct unit_set *library,
-                                  const struct rule_limits *limits, struct slice source, struct error *error);
+                                  const struct rule_limits *limits, struct error *error);
 void rule_state_free(struct rule_state *state);
 
-/* What the loaded rules claim. */
+/* What the loaded rules claim; what they declare, which the state does not have any more then. */
+struct declarations rule_state_take_declarations(struct rule_state *state);
 void rule_state_claims(struct rule_state *state, struct claims *claims);
-bool rule_state_has(struct rule_state *state, const char *key);
 
 /* lua_pcall within the limits. -1 with "file:line: what"; the stack is for the caller to clear then. */
 int rule_state_call(struct rule_state *state, int arguments, int results, int64_t ms, struct error *error);
@@ -55,10 +56,6 @@ struct rule_state *rule_state_of(lua_State *L);
  * it does nothing. */
 void rule_state_charge(lua_State *L, uint64_t steps);
 int64_t rule_state_processor_us(void); /* the clock of budgets: processor time of this thread */
-
-/* rule_shape.c: checks the table on top of L, which the file returned; raises "file:line: what". `source`
- * (may be empty) is the file's text, to name the line of a key. */
-void rule_shape_check(lua_State *L, struct rule_state *state, struct slice source);
 
 /* rule_environment.c: opens what rules may use on an empty state; may raise. */
 void rule_environment_open(lua_State *L);

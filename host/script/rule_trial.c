@@ -2,23 +2,23 @@
 
 #include <stdlib.h>
 
+#include <lauxlib.h>
+
 struct trial_work {
     struct rule_work work;
     struct rule_trial trial;
-    char *agency, *source; /* its own copies */
+    char *agency; /* its own copy */
     struct rule_verdict verdict;
 };
 
 static void judge(const struct rule_trial *trial, struct rule_verdict *verdict)
 {
-    struct rule_state *state =
-        rule_state_new(trial->unit, trial->library, &trial->limits, trial->source, &verdict->error);
+    struct rule_state *state = rule_state_new(trial->unit, trial->library, &trial->limits, &verdict->error);
     verdict->failed = state == NULL;
     if (state == NULL)
         return;
     rule_state_claims(state, &verdict->claims);
-    verdict->has_inbound = rule_state_has(state, "inbound");
-    verdict->has_report = rule_state_has(state, "report");
+    verdict->has_inbound = state->functions[RULE_INBOUND].reference != LUA_NOREF;
     const struct claims *claims = &verdict->claims;
     if (claims->locations.count + claims->companies.count == 0)
         verdict->failed = error_set(&verdict->error, ERROR_PERMANENT,
@@ -26,6 +26,7 @@ static void judge(const struct rule_trial *trial, struct rule_verdict *verdict)
                                     trial->unit->path) != 0;
     else if (trial->with_tests)
         verdict->failed = rule_tests_run(state, claims, &verdict->error) != 0;
+    verdict->declarations = rule_state_take_declarations(state);
     rule_state_free(state);
 }
 
@@ -40,10 +41,10 @@ static void release(struct rule_work *work)
 {
     struct trial_work *trial = (struct trial_work *)work;
     claims_deinit(&trial->verdict.claims);
+    declarations_deinit(&trial->verdict.declarations);
     unit_unref(trial->trial.unit);
     unit_set_unref(trial->trial.library);
     free(trial->agency);
-    free(trial->source);
     free(trial);
 }
 
@@ -52,9 +53,7 @@ static struct trial_work *work_new(const struct rule_trial *trial)
     struct trial_work *work = memory_allocate(sizeof *work);
     work->trial = *trial;
     work->agency = text_duplicate(trial->agency);
-    work->source = slice_duplicate(trial->source);
     work->trial.agency = work->agency;
-    work->trial.source.data = work->source;
     unit_ref(trial->unit);
     unit_set_ref(trial->library);
     work->work = (struct rule_work){run, release, work->agency, trial->unit->path, trial->unit->hash};
@@ -79,5 +78,6 @@ void rule_trial_run(struct rule_service *service, const struct rule_trial *trial
     }
     *verdict = work->verdict;
     work->verdict.claims = (struct claims){0};
+    work->verdict.declarations = (struct declarations){0};
     release(job.work);
 }

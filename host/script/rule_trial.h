@@ -8,15 +8,15 @@ struct rule_trial {
     const char *agency; /* slug */
     struct unit *unit;  /* compiled */
     struct unit_set *library;
-    struct slice source; /* the file's text, or empty; copied */
     bool with_tests;
     struct rule_limits limits;
 };
 
 /* What came of it. */
 struct rule_verdict {
-    struct claims claims; /* filled where the file loads; the caller's */
-    bool has_inbound, has_report;
+    struct claims claims;             /* filled where the file loads; the caller's */
+    struct declarations declarations; /* likewise */
+    bool has_inbound;
     bool failed;
     struct error error; /* "file:line: what" where it failed */
 };

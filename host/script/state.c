@@ -11,22 +11,14 @@
 #include "script/thread.h"
 
 const struct script_module binding_modules[] = {
-    {"host.arguments", binding_open_arguments},
-    {"host.cache", binding_open_cache},
-    {"host.config", binding_open_config},
-    {"host.crypto", binding_open_crypto},
-    {"host.dryrun", binding_open_dryrun},
-    {"host.http", binding_open_http},
-    {"host.json", binding_open_json},
-    {"host.log", binding_open_log},
-    {"host.metrics", binding_open_metrics},
-    {"host.phone", binding_open_phone},
-    {"host.rules", binding_open_rules},
-    {"host.scripts", binding_open_scripts},
-    {"host.store", binding_open_store},
-    {"host.time", binding_open_time},
-    {"host.zone", binding_open_zone},
-    {NULL, NULL},
+    {"host.arguments", binding_open_arguments}, {"host.cache", binding_open_cache},
+    {"host.config", binding_open_config},       {"host.crypto", binding_open_crypto},
+    {"host.dryrun", binding_open_dryrun},       {"host.http", binding_open_http},
+    {"host.json", binding_open_json},           {"host.log", binding_open_log},
+    {"host.metrics", binding_open_metrics},     {"host.phone", binding_open_phone},
+    {"host.rules", binding_open_rules},         {"host.scripts", binding_open_scripts},
+    {"host.store", binding_open_store},         {"host.time", binding_open_time},
+    {"host.zone", binding_open_zone},           {NULL, NULL},
 };
 
 void *state_allocate(void *argument, void *block, size_t old_size, size_t size)

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "crypto/random.h"
+#include "script/rule_excerpt.h"
 
 void texts_add(struct texts *texts, struct slice text)
 {
@@ -53,6 +54,18 @@ static struct slice without_mark(struct slice source)
     return source;
 }
 
+/* What Lua says of bytecode names no file, and of its own words no way out. */
+static int refuse(const char *path, const char *what, struct error *error)
+{
+    size_t length = strlen(what);
+    const char *word = "near 'until'";
+    bool until = length > strlen(word) && strcmp(what + length - strlen(word), word) == 0;
+    if (excerpt_line_of_error(what, path) == 0)
+        return error_set(error, ERROR_INVALID, "%s: %s", path, what);
+    return error_set(error, ERROR_INVALID, "%s%s", what,
+                     until ? " ('until' is a word of Lua's own; write 'until_')" : "");
+}
+
 static int compile(const char *path, struct slice source, struct buffer *code, struct error *error)
 {
     lua_State *L = luaL_newstate();
@@ -63,7 +76,7 @@ static int compile(const char *path, struct slice source, struct buffer *code, s
     if (status == LUA_OK)
         lua_dump(L, append_code, code, 0);
     else
-        error_set(error, ERROR_INVALID, "%s", lua_tostring(L, -1));
+        refuse(path, lua_tostring(L, -1), error);
     buffer_deinit(&chunk);
     lua_close(L);
     return status == LUA_OK ? 0 : -1;
@@ -81,6 +94,7 @@ struct unit *unit_compile(const char *name, const char *path, struct slice sourc
     unit_hash(source, unit->hash);
     unit->loaded_at_ms = clock_wall_ms();
     unit->code = code;
+    buffer_append(&unit->source, source.data, source.length);
     return unit;
 }
 
@@ -97,8 +111,15 @@ void unit_unref(struct unit *unit)
     free(unit->name);
     free(unit->path);
     buffer_deinit(&unit->code);
+    buffer_deinit(&unit->source);
     claims_deinit(&unit->claims);
+    declarations_deinit(&unit->declarations);
     free(unit);
+}
+
+struct slice unit_source(const struct unit *unit)
+{
+    return (struct slice){unit->source.data, unit->source.length};
 }
 
 void unit_load(lua_State *L, const struct unit *unit)

@@ -11,6 +11,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "script/declarations.h"
 
 #define UNIT_HASH_SIZE 65 /* SHA-256 in hex, with its NUL */
 
@@ -35,13 +36,16 @@ struct unit {
     char hash[UNIT_HASH_SIZE];
     int64_t loaded_at_ms;
     struct buffer code;   /* bytecode with its line numbers */
-    struct claims claims; /* of an agency's rules, filled before the unit is shared */
+    struct buffer source; /* the text that it was compiled from */
+    struct claims claims; /* of an agency's rules, filled before the unit is shared; so is what follows */
+    struct declarations declarations;
 };
 
 /* Compiles text (never bytecode). NULL with "file:line: what" in `error`. */
 struct unit *unit_compile(const char *name, const char *path, struct slice source, struct error *error);
 struct unit *unit_ref(struct unit *unit);
 void unit_unref(struct unit *unit);
+struct slice unit_source(const struct unit *unit); /* borrowed */
 
 /* Pushes the unit's chunk, a function; may raise where memory is short. */
 void unit_load(lua_State *L, const struct unit *unit);

@@ -433,6 +433,22 @@ function rules.inbound(location, company, message, context) end
 ---@return host.rules.Decision? decision, string? error, string? name
 function rules.report(location, company, message, context) end
 
+---@class host.rules.Memory
+---@field kind "counter"|"value"
+---@field per "contact"|"number"|"location"|"agency"
+---@field window? "hour"|"day"|"week"|"month" counter
+---@field zone? string counter
+---@field ttl_ms? integer value
+---@class host.rules.Needs
+---@field agency string slug, or "default"
+---@field contact boolean message.contact is to be there
+---@field memory table<string, host.rules.Memory> by name
+--- What the rules of this location declare, on the generation of this coroutine. Nothing where there are none.
+---@param location string
+---@param company? string
+---@return host.rules.Needs
+function rules.needs(location, company) end
+
 ---@class host.scripts
 local scripts = {}
 ---@return table as /admin/v1/scripts answers

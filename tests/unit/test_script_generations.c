@@ -200,7 +200,7 @@ static void test_faults_of_shape(void **state)
         {"return { locations = { x = 'a' } }", "'locations' must be a list of ids in quotes"},
         {"return { locations = { 'a' },\n outbound = {} }",
          "rules.lua:2: 'outbound' must be a function, not a table"},
-        {"return { locations = { 'a' }, 1 }", "the rules' keys must be names"},
+        {"return { locations = { 'a' }, 1 }", "the keys of the rules must be names"},
         {"return { locations = { 'a' }, colour = 1 }", "rules.lua:1: unknown key 'colour'"},
         {"local x = 1\nhelper = x", "rules.lua:2: 'helper' would be a global"},
         {"return require 'bascule.server'", "module 'bascule.server' is not there; rules may require "},

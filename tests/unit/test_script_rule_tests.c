@@ -316,7 +316,7 @@ static void read_log_of_reload(char *text, size_t size)
     fclose(captured);
 }
 
-static void test_functions_that_nothing_calls_are_told(void **state)
+static void test_a_function_that_nothing_calls_is_told(void **state)
 {
     (void)state;
     char logged[2000];
@@ -324,7 +324,7 @@ static void test_functions_that_nothing_calls_are_told(void **state)
                   "return { locations = { 'a' }, inbound = function() end, report = function() end }");
     read_log_of_reload(logged, sizeof logged);
     assert_contains(logged, "\"event\":\"rules_function_unused\",\"agency\":\"one\",\"key\":\"inbound\"");
-    assert_contains(logged, "\"event\":\"rules_function_unused\",\"agency\":\"one\",\"key\":\"report\"");
+    assert_null(strstr(logged, "report"));
     read_log_of_reload(logged, sizeof logged);
     assert_string_equal(logged, "");
     fixture_write(&fixture, "agencies/one/rules.lua", "return { locations = { 'a' } }");
@@ -346,7 +346,7 @@ int main(void)
         WITH_FIXTURE(test_a_file_that_never_passed_holds_its_messages),
         WITH_FIXTURE(test_a_new_library_runs_tests_of_refused_files_alone),
         WITH_FIXTURE(test_all_tests_together_are_limited),
-        WITH_FIXTURE(test_functions_that_nothing_calls_are_told),
+        WITH_FIXTURE(test_a_function_that_nothing_calls_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

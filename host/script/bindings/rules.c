@@ -163,10 +163,56 @@ static int report(lua_State *L)
     return ask_rules(L, RULE_REPORT);
 }
 
+static void push_memory(lua_State *L, const struct memory_declaration *memory)
+{
+    lua_createtable(L, 0, 4);
+    lua_pushstring(L, memory->counter ? "counter" : "value");
+    lua_setfield(L, -2, "kind");
+    lua_pushstring(L, memory->per);
+    lua_setfield(L, -2, "per");
+    if (memory->counter) {
+        lua_pushstring(L, memory->window);
+        lua_setfield(L, -2, "window");
+        lua_pushstring(L, memory->zone);
+        lua_setfield(L, -2, "zone");
+    } else {
+        lua_pushinteger(L, memory->ttl_ms);
+        lua_setfield(L, -2, "ttl_ms");
+    }
+}
+
+static void push_needs(lua_State *L, const char *slug, const struct declarations *declarations)
+{
+    lua_createtable(L, 0, 3);
+    lua_pushstring(L, slug);
+    lua_setfield(L, -2, "agency");
+    lua_pushboolean(L, declarations->contact);
+    lua_setfield(L, -2, "contact");
+    lua_createtable(L, 0, (int)declarations->memory_count);
+    for (size_t i = 0; i < declarations->memory_count; i++) {
+        push_memory(L, &declarations->memory[i]);
+        lua_setfield(L, -2, declarations->memory[i].name);
+    }
+    lua_setfield(L, -2, "memory");
+}
+
+static int needs(lua_State *L)
+{
+    static const struct declarations nothing = {.contact = false};
+    const char *location = luaL_checkstring(L, 1), *company = luaL_optstring(L, 2, NULL);
+    const struct script_coroutine *coroutine = coroutine_running(L);
+    if (coroutine == NULL || coroutine->generation == NULL)
+        return binding_unavailable(L, "rules");
+    const struct agency *agency = generation_find_agency(coroutine->generation, location, company);
+    bool loaded = agency != NULL && agency->unit != NULL;
+    push_needs(L, loaded ? agency->slug : "default", loaded ? &agency->unit->declarations : &nothing);
+    return 1;
+}
+
 int binding_open_rules(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"outbound", outbound}, {"inbound", inbound}, {"report", report}, {NULL, NULL}};
+        {"outbound", outbound}, {"inbound", inbound}, {"report", report}, {"needs", needs}, {NULL, NULL}};
     luaL_newlib(L, functions);
     return 1;
 }
