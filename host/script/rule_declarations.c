@@ -4,10 +4,10 @@
 
 #include <lauxlib.h>
 
+#include "base/zone.h"
 #include "script/rule_shape.h"
 
 #define NAME_LONGEST 40 /* of a name of memory, bytes: it is part of keys in the store */
-#define ZONE_LONGEST 64
 #define TTL_LONGEST_DAYS 400
 
 /* ---- limits ---- */
@@ -168,9 +168,10 @@ static int64_t read_ttl(const struct reading *reading)
 
 static char *read_zone(const struct reading *reading)
 {
-    const char *zone = push_text(reading, "zone");
-    if (zone != NULL && (*zone == '\0' || strlen(zone) > ZONE_LONGEST))
-        refuse(reading, "zone", "'s zone must be the name of a time zone, such as \"Asia/Manila\"");
+    struct zone_civil civil;
+    const char *zone = push_text(reading, "zone"), *why;
+    if (zone != NULL && zone_civil_at(zone, 0, &civil, &why) != 0)
+        refuse(reading, "zone", lua_pushfstring(reading->L, "'s zone: %s", why));
     char *kept = text_duplicate(zone == NULL ? "UTC" : zone);
     lua_pop(reading->L, 1);
     return kept;

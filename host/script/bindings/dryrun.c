@@ -64,15 +64,16 @@ static struct generation *load_folder(const struct generations *running, const c
     return generation;
 }
 
-/* What the rules are for, or why they do not load. */
+/* What the rules are for and declare, or why they do not load. */
 static int load_claims(const struct generation *base, const struct script_host *host, struct unit *unit,
-                       struct slice source, struct error *error)
+                       struct error *error)
 {
     struct rule_limits limits = rule_limits_read(host->config);
-    struct rule_state *state = rule_state_new(unit, base->library, &limits, source, error);
+    struct rule_state *state = rule_state_new(unit, base->library, &limits, error);
     if (state == NULL)
         return -1;
     rule_state_claims(state, &unit->claims);
+    unit->declarations = rule_state_take_declarations(state);
     rule_state_free(state);
     return 0;
 }
@@ -86,7 +87,7 @@ static struct agency read_agency(lua_State *L, const struct generation *base)
     struct slice source = option_text(L, table, "source");
     struct agency agency = {.slug = text_duplicate(slug.data)};
     agency.unit = unit_compile(slug.data, path.data, source, &error);
-    if (agency.unit != NULL && load_claims(base, script_host_of(L), agency.unit, source, &error) != 0) {
+    if (agency.unit != NULL && load_claims(base, script_host_of(L), agency.unit, &error) != 0) {
         unit_unref(agency.unit);
         agency.unit = NULL;
     }
