@@ -61,4 +61,13 @@ function phone.is_mobile(text, region)
   return number ~= nil and number.mobile
 end
 
+--- The country of the number ("PH"; "" where the numbering plan spans several), or nil for what is no number.
+---@param text string
+---@param region? string
+---@return string?
+function phone.region(text, region)
+  local number = phone.parse(text, region)
+  return number and number.region
+end
+
 return phone

@@ -8,6 +8,10 @@
 --   text.segments("Bayad ₱100")                              -->  { encoding = "UCS-2", units = 10, parts = 1 }
 --   text.fit(body, { segments = 3 })                         -->  body, cut with "..." where it is longer
 --   text.fold("“Bayad” – ₱100…")                             -->  '"Bayad" - PHP100...'
+--   text.transliterate("Dvořák 😀", { replacement = "?" })   -->  "Dvorak ?"
+--   text.split(body, { numbered = "(%d/%d) " })              -->  { "(1/2) ...", "(2/2) ..." }
+local arguments = require "host.arguments"
+
 local text = {}
 
 -- The GSM alphabet in the order of its positions, without ESC.
@@ -131,29 +135,87 @@ function text.fold(body)
   return (body:gsub(utf8.charpattern, folds))
 end
 
-local fit_options <const> = { segments = "number", ellipsis = "string", fold = "boolean" }
+-- The plain letters of the characters from `first` on; "?" where there is none.
+local letters <const> = {
+  { first = 0xC0, plain = "AAAAAAACEEEEIIIIDNOOOOOxOUUUUYTsaaaaaaaceeeeiiiidnooooo/ouuuuytyAaAaAaCcCcCcCcDdDdEeEeEeEeEe"
+    .. "GgGgGgGgHhHhIiIiIiIiIiIiJjKkkLlLlLlLlLlNnNnNnnNnOoOoOoOoRrRrRrSsSsSsSsTtTtTtUuUuUuUuUuUuWwYyYZzZzZzs" },
+  { first = 0x1A0, plain = "Oo" },
+  { first = 0x1AF, plain = "Uu" },
+  { first = 0x1CD, plain = "AaIiOoUuUuUuUuUu" },
+  { first = 0x218, plain = "SsTt" },
+  { first = 0x1E00, plain = "AaBbBbBbCcDdDdDdDdDdEeEeEeEeEeFfGgHhHhHhHhHhIiIiKkKkKkLlLlLlLlMmMmMmNnNnNnNnOoOoOoOoPpPpRr"
+    .. "RrRrRrSsSsSsSsSsTtTtTtTtUuUuUuUuUuVvVvWwWwWwWwWwXxXxYyZzZzZzhtwy??????AaAaAaAaAaAaAaAaAaAaAaAaEeEeEeEeEeEe"
+    .. "EeEeIiIiOoOoOoOoOoOoOoOoOoOoOoOoUuUuUuUuUuUuUuYyYyYyYy" },
+}
+local several_letters <const> = {
+  ["Œ"] = "OE", ["œ"] = "oe", ["Þ"] = "Th", ["þ"] = "th", ["Ĳ"] = "IJ", ["ĳ"] = "ij", ["™"] = "TM", ["©"] = "(c)",
+  ["®"] = "(r)", ["«"] = '"', ["»"] = '"', ["´"] = "'", ["·"] = ".", ["№"] = "No", ["₩"] = "KRW", ["₫"] = "VND",
+  ["฿"] = "THB", ["₹"] = "INR", ["₦"] = "NGN", ["¢"] = "c", ["°"] = "o",
+  ["\t"] = " ",
+}
 
-local function check_options(options)
-  for name, value in pairs(options) do
-    local expected = fit_options[name]
-    if not expected then
-      error(("text.fit: unknown option %s; it has segments, ellipsis, fold"):format(tostring(name)), 3)
-    elseif type(value) ~= expected then
-      error(("text.fit: %s must be a %s, not a %s"):format(name, expected, type(value)), 3)
+-- A character in the GSM alphabet, or nil. Accents that stand alone (decomposed letters) go without a trace.
+local function plain_of(character)
+  local code = utf8.codepoint(character)
+  if septets[code] then
+    return character
+  end
+  for _, range in ipairs(letters) do
+    local letter = code >= range.first and range.plain:sub(code - range.first + 1, code - range.first + 1) or ""
+    if letter ~= "" then
+      return several_letters[character] or letter ~= "?" and letter or nil
     end
   end
-  if not options.segments or options.segments < 1 or math.type(options.segments) ~= "integer" then
-    error("text.fit: segments must be a whole number, 1 or more", 3)
+  return several_letters[character] or code >= 0x300 and code <= 0x36F and "" or nil
+end
+
+-- Everything outside ASCII, and what of ASCII the GSM alphabet has not.
+local not_plain <const> = "[\x01-\x09\x0B\x0E-\x1F`\x7F\xC2-\xFD][\x80-\xBF]*"
+
+--- The text in the GSM alphabet as far as that can be: folded, and letters without the accents that it does not have
+--- (é and ñ stay). What is left (emoji, other scripts) stays too, or is replaced.
+---@param body string
+---@param options? {replacement?: string} "?", or "": then the text is of the GSM alphabet alone
+---@return string
+function text.transliterate(body, options)
+  local replacement = arguments.options("text.transliterate", options, { replacement = "string" }).replacement
+  check(body, "transliterate")
+  if replacement and measure(replacement) ~= gsm then
+    error("text.transliterate: the replacement is not of the GSM alphabet itself", 2)
+  end
+  return (body:gsub(not_plain, function(character)
+    return folds[character] or plain_of(character) or replacement
+  end))
+end
+
+--- What the text costs at so much a part, and its parts.
+---@param body string
+---@param options {price: number} of one part
+---@return number cost, integer parts
+function text.cost(body, options)
+  local price = arguments.options("text.cost", options, { price = "number!" }).price
+  check(body, "cost")
+  local parts = parts_of(body)
+  return parts * price, parts
+end
+
+local fit_options <const> = { segments = "integer!", ellipsis = "string", fold = "boolean" }
+local split_most <const> = 10 -- what context.split takes
+
+local function check_segments(segments, name)
+  if segments < 1 then
+    error(("text.%s: segments must be 1 or more, not %d"):format(name, segments), 3)
   end
 end
 
--- The longest beginning that fits with the ellipsis; more characters never take fewer parts, so halving finds it.
-local function cut(body, length, most, ellipsis)
+-- The longest beginning that fits with what goes before and after it; more characters never take fewer parts, so
+-- halving finds it.
+local function cut(body, length, most, before, after)
   local low, high = 0, math.min(length, most * gsm.single)
   while low < high do
     local middle = (low + high + 1) // 2
     local candidate = body:sub(1, utf8.offset(body, middle + 1) - 1)
-    if parts_of(candidate .. ellipsis) <= most then
+    if parts_of(before .. candidate .. after) <= most then
       low = middle
     else
       high = middle - 1
@@ -168,18 +230,75 @@ end
 ---@param options {segments: integer, ellipsis?: string, fold?: boolean}
 ---@return string
 function text.fit(body, options)
+  local given = arguments.options("text.fit", options, fit_options)
+  check_segments(given.segments, "fit")
   local length = check(body, "fit")
-  check_options(options)
-  if options.fold then
+  if given.fold then
     body = text.fold(body)
     length = utf8.len(body)
   end
-  local most = options.segments
+  local most = given.segments
   if length <= most * gsm.single and parts_of(body) <= most then
     return body
   end
-  local ellipsis = options.ellipsis or "..."
-  return cut(body, length, most, ellipsis):gsub("%s+$", "") .. ellipsis
+  local ellipsis = given.ellipsis or "..."
+  return cut(body, length, most, "", ellipsis):gsub("%s+$", "") .. ellipsis
+end
+
+-- A piece ends at a space where one is in its second half, and is not torn in the middle of a word.
+local function end_at_space(piece, rest)
+  if #piece == #rest or rest:find("^%s", #piece + 1) then
+    return piece
+  end
+  local space = piece:find "%s%S*$"
+  return space and space > #piece // 2 and piece:sub(1, space) or piece
+end
+
+-- The text in pieces, each with room for a prefix; nil where they are more than `most`.
+local function pieces_of(body, segments, prefix, most)
+  local pieces, rest = {}, body:gsub("^%s+", "")
+  while rest ~= "" do
+    local piece = end_at_space(cut(rest, utf8.len(rest), segments, prefix, ""), rest)
+    if piece == "" or #pieces == most then
+      return nil
+    end
+    pieces[#pieces + 1] = piece:gsub("%s+$", "")
+    rest = rest:sub(#piece + 1):gsub("^%s+", "")
+  end
+  return pieces
+end
+
+local split_options <const> = { segments = "integer", numbered = "string", most = "integer" }
+
+local function number(pieces, form)
+  for i, piece in ipairs(pieces) do
+    pieces[i] = form:format(i, #pieces) .. piece
+  end
+  return pieces
+end
+
+--- The text as a list of messages of at most `segments` parts each (1), for context.split; cut between words where that
+--- can be. `numbered` is a prefix for each where there are several: "(%d/%d) ". Raises where they would be more than
+--- `most` (10).
+---@param body string
+---@param options? {segments?: integer, numbered?: string, most?: integer}
+---@return string[]
+function text.split(body, options)
+  local given = arguments.options("text.split", options, split_options)
+  local segments, most = given.segments or 1, given.most or split_most
+  check_segments(segments, "split")
+  check(body, "split")
+  if most < 1 or most > split_most then
+    error(("text.split: most is 1 to %d, not %d"):format(split_most, most), 2)
+  elseif parts_of(body) <= segments then
+    return { body }
+  end
+  local prefix = given.numbered and given.numbered:format(most, most) or ""
+  local pieces = pieces_of(body, segments, prefix, most)
+  if not pieces then
+    error(("text.split: the text takes more than %d messages"):format(most), 2)
+  end
+  return given.numbered and number(pieces, given.numbered) or pieces
 end
 
 return text
