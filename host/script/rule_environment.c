@@ -189,7 +189,7 @@ void rule_environment_open(lua_State *L)
     open_library(L, globals, LUA_TABLIBNAME, luaopen_table, NULL);
     open_library(L, globals, LUA_MATHLIBNAME, luaopen_math, impure_math);
     open_library(L, globals, LUA_UTF8LIBNAME, luaopen_utf8, NULL);
-    open_library(L, globals, LUA_COLIBNAME, luaopen_coroutine, NULL);
+    open_library(L, globals, LUA_COLIBNAME, rule_coroutine_open, NULL);
     protect_strings(L);
     open_require(L, globals);
     protect_globals(L, globals);

@@ -33,7 +33,26 @@ struct rule_limits rule_limits_read(const struct config *config)
         .log_bytes = (size_t)config_integer(config, "BASCULE_RULE_LOG_BYTES"),
         .parts = (size_t)config_integer(config, "BASCULE_RULE_PARTS"),
         .names = (size_t)config_integer(config, "BASCULE_RULE_NAMES"),
+        .stress = config_switch(config, "BASCULE_LUA_STRESS_GC"),
     };
+}
+
+/* Raw: called outside of limits. */
+static uint64_t lower(lua_State *L, int table, const char *name, uint64_t most)
+{
+    lua_pushstring(L, name);
+    lua_rawget(L, table);
+    lua_Integer wanted = lua_tointeger(L, -1);
+    lua_pop(L, 1);
+    return wanted > 0 && (uint64_t)wanted < most ? (uint64_t)wanted : most;
+}
+
+void rule_limits_lower(struct rule_limits *limits, lua_State *L, int index)
+{
+    int table = lua_absindex(L, index);
+    limits->ms = (int64_t)lower(L, table, "ms", (uint64_t)limits->ms);
+    limits->instructions = lower(L, table, "instructions", limits->instructions);
+    limits->memory_bytes = lower(L, table, "memory_bytes", limits->memory_bytes);
 }
 
 static int interval(const struct rule_meter *meter)

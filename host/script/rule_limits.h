@@ -22,7 +22,11 @@ struct rule_limits {
     size_t log_lines, log_bytes;
     size_t parts; /* of context.split */
     size_t names; /* of `memory` */
+    bool stress;  /* the collector at its most aggressive, for tests */
 };
+/* Makes the limits lower where the table at `index`, `limits` of a rules file ({ms, instructions,
+ * memory_bytes}), does; higher it cannot. */
+void rule_limits_lower(struct rule_limits *limits, lua_State *L, int index);
 struct rule_limits rule_limits_read(const struct config *config);
 
 /* What a call used. */

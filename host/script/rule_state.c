@@ -8,6 +8,7 @@
 
 #include "base/utf8.h"
 #include "script/rule_shape.h"
+#include "script/state.h"
 
 /* For the file's own chunk and the library files that it requires. */
 #define LOAD_INSTRUCTIONS UINT64_C(20000000)
@@ -150,6 +151,16 @@ static int load_rules(lua_State *L)
     return 0;
 }
 
+static void take_limits(struct rule_state *state)
+{
+    lua_State *L = state->L;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, state->rules);
+    lua_pushliteral(L, "limits");
+    if (lua_rawget(L, -2) == LUA_TTABLE)
+        rule_limits_lower(&state->limits, L, -1);
+    lua_pop(L, 2);
+}
+
 struct rule_state *rule_state_new(struct unit *unit, struct unit_set *library,
                                   const struct rule_limits *limits, struct error *error)
 {
@@ -159,6 +170,8 @@ struct rule_state *rule_state_new(struct unit *unit, struct unit_set *library,
     state->limits = *limits;
     state->L = lua_newstate(rule_meter_allocate, &state->meter);
     *(struct rule_state **)lua_getextraspace(state->L) = state;
+    if (limits->stress)
+        state_stress_collector(state->L);
     lua_pushcfunction(state->L, load_rules);
     lua_pushlightuserdata(state->L, state);
     struct rule_limits load = *limits;
@@ -168,6 +181,7 @@ struct rule_state *rule_state_new(struct unit *unit, struct unit_set *library,
         rule_state_free(state);
         return NULL;
     }
+    take_limits(state);
     return state;
 }
 

@@ -60,6 +60,9 @@ int64_t rule_state_processor_us(void); /* the clock of budgets: processor time o
 /* rule_environment.c: opens what rules may use on an empty state; may raise. */
 void rule_environment_open(lua_State *L);
 
+/* rule_coroutine.c: pushes the coroutine library, as luaopen_coroutine does. */
+int rule_coroutine_open(lua_State *L);
+
 /* rule_result.c: what rules return beside a message: context.reject, defer, route. */
 enum rule_action { RULE_SEND, RULE_REJECT, RULE_DEFER };
 void rule_results_open(lua_State *L);

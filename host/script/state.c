@@ -32,6 +32,12 @@ void *state_allocate(void *argument, void *block, size_t old_size, size_t size)
     return memory_resize(block, size);
 }
 
+void state_stress_collector(lua_State *L)
+{
+    enum { PAUSE_PERCENT = 1, STEP_PERCENT = 1000, STEP_LOG2_BYTES = 1 };
+    lua_gc(L, LUA_GCINC, PAUSE_PERCENT, STEP_PERCENT, STEP_LOG2_BYTES);
+}
+
 static int on_panic(lua_State *L)
 {
     const char *text = lua_tostring(L, -1);
@@ -46,6 +52,8 @@ static struct script_state *new_state(struct script_host *host, struct script_th
     state->thread = thread;
     state->L = lua_newstate(state_allocate, NULL);
     lua_atpanic(state->L, on_panic);
+    if (config_switch(host->config, "BASCULE_LUA_STRESS_GC"))
+        state_stress_collector(state->L);
     *(struct script_state **)lua_getextraspace(state->L) = state; /* its coroutines get copies */
     return state;
 }

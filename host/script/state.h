@@ -31,6 +31,10 @@ struct script_state *state_new_trusted(struct script_host *host, struct script_t
                                        struct unit_set *bundle);
 struct script_state *state_new_program(struct script_host *host, struct script_thread *thread,
                                        const char *lua_path);
+/* Makes the state's collector work as hard as it can at every step, so that whatever a binding fails to keep
+ * is gone at once: BASCULE_LUA_STRESS_GC, for tests. */
+void state_stress_collector(lua_State *L);
+
 /* Lua's contract for allocators, on memory that cannot run out: so the host may push values outside of
  * protected calls.
  */
