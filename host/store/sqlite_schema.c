@@ -130,7 +130,30 @@ static const char VERSION_2[] = "CREATE TABLE memory ("
                                 " added INTEGER NOT NULL,"
                                 " PRIMARY KEY (entry, message)) WITHOUT ROWID;";
 
-static const char *const MIGRATIONS[] = {VERSION_1, VERSION_2};
+/* Versions of rules. Numbers of modes and origins are those of store_rules.h. The source is last: reading the
+ * others never walks through it. */
+static const char VERSION_3[] =
+    "CREATE TABLE rules_version ("
+    " agency TEXT NOT NULL,"
+    " version INTEGER NOT NULL,"
+    " hash TEXT NOT NULL,"
+    " origin INTEGER NOT NULL,"
+    " mode INTEGER NOT NULL,"
+    " percent INTEGER NOT NULL,"
+    " published_by TEXT,"
+    " note TEXT,"
+    " at_ms INTEGER NOT NULL,"
+    " changed_by TEXT,"
+    " reason TEXT,"
+    " changed_ms INTEGER,"
+    " source BLOB);"
+    "CREATE UNIQUE INDEX rules_version_number ON rules_version (agency, version);"
+    "CREATE INDEX rules_version_current ON rules_version (agency, mode) WHERE mode <= 2;"
+    "CREATE INDEX rules_version_source ON rules_version (agency, origin, version) WHERE source IS NOT NULL;"
+
+    "CREATE TABLE rules_revision (id INTEGER PRIMARY KEY, revision INTEGER NOT NULL);";
+
+static const char *const MIGRATIONS[] = {VERSION_1, VERSION_2, VERSION_3};
 #define NEWEST_VERSION ((int)(sizeof MIGRATIONS / sizeof MIGRATIONS[0]))
 
 static int read_integer(sqlite3 *db, const char *sql, int *value)

@@ -11,28 +11,42 @@
 
 #include "store/sqlite.h"
 #include "store/store_memory.h"
+#include "store/store_rules.h"
+
+/* ---- names ---- */
+
+#define COUNT_OF(names) (sizeof(names) / sizeof(names)[0])
+
+static const char *name_of(unsigned value, const char *const *names, size_t count)
+{
+    return value < count ? names[value] : "unknown";
+}
+
+static int index_of(const char *name, const char *const *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(names[i], name) == 0)
+            return (int)i;
+    return -1;
+}
 
 static const char *const STATE_NAMES[] = {
     [MESSAGE_QUEUED] = "queued",     [MESSAGE_SENDING] = "sending",     [MESSAGE_DEFERRED] = "deferred",
     [MESSAGE_SENT] = "sent",         [MESSAGE_DELIVERED] = "delivered", [MESSAGE_UNDELIVERED] = "undelivered",
     [MESSAGE_REJECTED] = "rejected", [MESSAGE_DEAD] = "dead",
 };
-#define STATE_COUNT (sizeof STATE_NAMES / sizeof STATE_NAMES[0])
 
 const char *message_state_name(enum message_state state)
 {
-    return (size_t)state < STATE_COUNT ? STATE_NAMES[state] : "unknown";
+    return name_of(state, STATE_NAMES, COUNT_OF(STATE_NAMES));
 }
 
 int message_state_parse(const char *name, enum message_state *state)
 {
-    for (size_t i = 0; i < STATE_COUNT; i++) {
-        if (strcmp(name, STATE_NAMES[i]) == 0) {
-            *state = (enum message_state)i;
-            return 0;
-        }
-    }
-    return -1;
+    int index = index_of(name, STATE_NAMES, COUNT_OF(STATE_NAMES));
+    if (index >= 0)
+        *state = (enum message_state)index;
+    return index >= 0 ? 0 : -1;
 }
 
 static const char *const EFFECT_OP_NAMES[] = {
@@ -40,18 +54,42 @@ static const char *const EFFECT_OP_NAMES[] = {
     [EFFECT_SET] = "set",
     [EFFECT_FORGET] = "forget",
 };
-#define EFFECT_OP_COUNT (sizeof EFFECT_OP_NAMES / sizeof EFFECT_OP_NAMES[0])
 
 int store_effect_op_parse(const char *name, enum store_effect_op *op)
 {
-    for (size_t i = 0; i < EFFECT_OP_COUNT; i++) {
-        if (strcmp(name, EFFECT_OP_NAMES[i]) == 0) {
-            *op = (enum store_effect_op)i;
-            return 0;
-        }
-    }
-    return -1;
+    int index = index_of(name, EFFECT_OP_NAMES, COUNT_OF(EFFECT_OP_NAMES));
+    if (index >= 0)
+        *op = (enum store_effect_op)index;
+    return index >= 0 ? 0 : -1;
 }
+
+static const char *const ORIGIN_NAMES[] = {[RULES_PUBLISHED] = "published", [RULES_FILE] = "file"};
+
+const char *store_rules_origin_name(enum store_rules_origin origin)
+{
+    return name_of(origin, ORIGIN_NAMES, COUNT_OF(ORIGIN_NAMES));
+}
+
+static const char *const MODE_NAMES[] = {
+    [RULES_LIVE] = "live",           [RULES_SHADOW] = "shadow",
+    [RULES_CANARY] = "canary",       [RULES_SUPERSEDED] = "superseded",
+    [RULES_WITHDRAWN] = "withdrawn",
+};
+
+const char *store_rules_mode_name(enum store_rules_mode mode)
+{
+    return name_of(mode, MODE_NAMES, COUNT_OF(MODE_NAMES));
+}
+
+int store_rules_mode_parse(const char *name, enum store_rules_mode *mode)
+{
+    int index = index_of(name, MODE_NAMES, COUNT_OF(MODE_NAMES));
+    if (index >= 0)
+        *mode = (enum store_rules_mode)index;
+    return index >= 0 ? 0 : -1;
+}
+
+/* ---- ids ---- */
 
 /* Crockford's alphabet is in ASCII order, so ids sort as text as they do as numbers. */
 static const char ID_ALPHABET[] = "0123456789abcdefghjkmnpqrstvwxyz";
@@ -80,6 +118,8 @@ int store_id_parse(const char *text, int64_t *id)
     *id = (int64_t)value;
     return 0;
 }
+
+/* ---- ends of results ---- */
 
 void store_message_deinit(struct store_message *message)
 {
@@ -157,4 +197,21 @@ void store_remembered_deinit(struct store_remembered *remembered, size_t count)
         free(remembered[i].value);
         remembered[i] = (struct store_remembered){0};
     }
+}
+
+void store_rules_version_deinit(struct store_rules_version *version)
+{
+    char *texts[] = {version->agency, version->source,     version->hash,  version->by,
+                     version->note,   version->changed_by, version->reason};
+    for (size_t i = 0; i < COUNT_OF(texts); i++)
+        free(texts[i]);
+    *version = (struct store_rules_version){0};
+}
+
+void store_rules_list_deinit(struct store_rules_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        store_rules_version_deinit(&list->items[i]);
+    free(list->items);
+    *list = (struct store_rules_list){0};
 }

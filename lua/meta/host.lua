@@ -301,6 +301,53 @@ function store.memory_read(message_id, keys) end
 ---@return true? ok, string? error, string? name
 function store.memory_apply(message_id, effects) end
 
+--- Versions of the agencies' rules: those that were published, and a history of those from files.
+---@class host.store.RulesVersion
+---@field agency string
+---@field version integer from 1 on, for each agency
+---@field source? string not in lists; nil where it is no longer kept (BASCULE_RULE_VERSIONS_KEPT)
+---@field hash string
+---@field origin "published"|"file"
+---@field mode "live"|"shadow"|"canary"|"superseded"|"withdrawn" a file's: live for the newest, superseded
+---@field percent integer of a canary, else 0
+---@field by? string who added it
+---@field note? string
+---@field at_ms integer
+---@field changed_by? string of the newest change of its mode
+---@field reason? string
+---@field changed_ms? integer
+
+--- Publishes rules: a live version supersedes the live one and the candidate before it, a candidate the candidate before
+--- it. CONFLICT where another than `expected_version` (0: none) is the newest published one.
+---@param rules {agency:string, source:string, hash:string, mode:"live"|"shadow"|"canary", percent?:integer, by?:string, note?:string, expected_version?:integer}
+---@return integer? version, string? error, string? name
+function store.rules_add(rules) end
+--- Notes what a file holds, where the newest version from a file has another hash. What is published stays.
+---@param rules {agency:string, source:string, hash:string, by?:string, note?:string}
+---@return integer? version, boolean|string duplicate, string? name
+function store.rules_record(rules) end
+---@param agency string
+---@param version integer
+---@return host.store.RulesVersion? version, string? error, string? name NOT_FOUND
+function store.rules_get(agency, version) end
+--- Newest first, without sources.
+---@param agency string
+---@param before? integer versions below it
+---@param limit? integer 1 to 500, default 50
+---@return host.store.RulesVersion[]? list, string? error, string? name
+function store.rules_list(agency, before, limit) end
+--- Published versions that are live, and candidates (shadow, canary), with sources; by agency, live ones first.
+---@return host.store.RulesVersion[]? list, string? error, string? name
+function store.rules_current() end
+--- CONFLICT: the mode is not `expected`, or it is a file's version. NOT_FOUND: no such version, or it is to run and its
+--- source is no longer kept. Supersedes as rules_add does.
+---@param change {agency:string, version:integer, expected:string, mode:string, percent?:integer, reason?:string, by?:string}
+---@return true? ok, string? error, string? name
+function store.rules_set_mode(change) end
+--- Grows with every change of what rules_current answers; cheap.
+---@return integer? revision, string? error, string? name
+function store.rules_revision() end
+
 ---@class host.store.Installation
 ---@field company string
 ---@field location string "" for the company's own

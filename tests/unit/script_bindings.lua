@@ -273,6 +273,60 @@ function tests.test_wrong_memory()
     { id = "m1", lease = 7, provider = "cast", sent = {}, memory = { entry("x", { op = "add", expire_ms = 1 }) } })
 end
 
+local function rules_of(agency, mode, more)
+  local rules = { agency = agency, source = "return {}", hash = "h-" .. mode, mode = mode, by = "ann" }
+  for key, value in pairs(more or {}) do
+    rules[key] = value
+  end
+  return rules
+end
+
+function tests.test_rules()
+  equal(store.rules_revision(), 0)
+  equal(store.rules_add(rules_of("acme", "live", { note = "first" })), 1)
+  equal(store.rules_add(rules_of("acme", "canary", { percent = 5, source = "\0", expected_version = 1 })), 2)
+  fails("CONFLICT", store.rules_add(rules_of("acme", "live", { expected_version = 1 })))
+  equal(store.rules_revision(), 2)
+  local current = store.rules_current()
+  equal(#current, 2)
+  equal(current[2].source, "\0")
+  equal(current[2].percent, 5)
+  local change = { agency = "acme", version = 2, expected = "canary", mode = "live", reason = "good", by = "bob" }
+  equal(store.rules_set_mode(change), true)
+  fails("CONFLICT", store.rules_set_mode(change))
+  local list = store.rules_list "acme"
+  equal(#list, 2)
+  equal(list[1].mode, "live")
+  equal(list[1].changed_by, "bob")
+  equal(list[1].source, nil)
+  equal(list[2].mode, "superseded")
+  equal(list[2].note, "first")
+  equal(#store.rules_list("acme", 2), 1)
+  equal(store.rules_get("acme", 1).source, "return {}")
+  fails("NOT_FOUND", store.rules_get("acme", 3))
+end
+
+function tests.test_rules_of_files()
+  local rules = { agency = "acme", source = "return {}", hash = "h" }
+  local version, duplicate = store.rules_record(rules)
+  equal(version, 1)
+  equal(duplicate, false)
+  version, duplicate = store.rules_record(rules)
+  equal(version, 1)
+  equal(duplicate, true)
+  equal(store.rules_get("acme", 1).origin, "file")
+  equal(#store.rules_current(), 0)
+end
+
+function tests.test_wrong_rules()
+  raises("option 'hash' is missing", store.rules_add, { agency = "acme" })
+  raises("option 'mode': no mode is called 'asleep'", store.rules_add, rules_of("acme", "asleep"))
+  raises("option 'mode' must be", store.rules_add, rules_of("acme", "withdrawn"))
+  raises("option 'percent' must be 0 to 100", store.rules_add, rules_of("acme", "canary", { percent = 101 }))
+  raises("did you mean 'expected'?", store.rules_set_mode, { expectd = "live" })
+  raises("must be at most 4194304 bytes", store.rules_add, rules_of("a", "live", { source = (" "):rep(4194305) }))
+end
+
 local function installation(more)
   local record = {
     company = "C1",

@@ -8,6 +8,7 @@
 
 #include "store/sqlite.h"
 #include "store/store_memory.h"
+#include "store/store_rules.h"
 
 /* ---- plans ---- */
 
@@ -344,13 +345,16 @@ static void a_file_of_version_1_is_brought_up_to_date(void **state)
 {
     struct fixture *fixture = *state;
     struct id id = accept(fixture->session, "a", "x1", "c1");
-    pragma(fixture->session, "DROP TABLE memory; DROP TABLE memory_mark; PRAGMA user_version=1");
+    pragma(fixture->session, "DROP TABLE memory; DROP TABLE memory_mark; DROP TABLE rules_version;"
+                             "DROP TABLE rules_revision; PRAGMA user_version=1");
     struct store *again = open_store(fixture->url);
     struct store_session *session = open_session(again);
     assert_int_equal(state_of(session, id.text), MESSAGE_QUEUED);
     struct store_effect effect = {
         .entry = {"a", "n", "k"}, .op = EFFECT_SET, .value = "1", .expires_ms = NOW + 1};
     assert_int_equal(store_memory_apply(session, id.text, &effect, 1, NOW), STORE_OK);
+    uint64_t revision;
+    assert_int_equal(store_rules_revision(session, &revision), STORE_OK);
     store_session_close(session);
     store_close(again);
 }

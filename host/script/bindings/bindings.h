@@ -27,6 +27,7 @@ int binding_open_zone(lua_State *L); /* for rule states too */
 void binding_add_store_memory(lua_State *L);
 void binding_add_store_messages(lua_State *L);
 void binding_add_store_installations(lua_State *L);
+void binding_add_store_rules(lua_State *L);
 void binding_add_store_settings(lua_State *L);
 
 /* request.c: the userdata of a request, and its end: it keeps what was read of it, but reads no more. */

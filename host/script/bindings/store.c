@@ -7,6 +7,7 @@ int binding_open_store(lua_State *L)
     binding_add_store_memory(L);
     binding_add_store_messages(L);
     binding_add_store_installations(L);
+    binding_add_store_rules(L);
     binding_add_store_settings(L);
     return 1;
 }
