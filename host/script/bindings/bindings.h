@@ -18,6 +18,9 @@ int binding_open_log(lua_State *L);
 int binding_open_metrics(lua_State *L);
 int binding_open_phone(lua_State *L); /* for rule states too, as arguments is */
 int binding_open_rules(lua_State *L);
+/* rules.c: {us, instructions, memory_bytes} of a call. */
+struct rule_usage;
+void binding_push_usage(lua_State *L, const struct rule_usage *usage);
 int binding_open_scripts(lua_State *L);
 int binding_open_store(lua_State *L);
 int binding_open_time(lua_State *L);

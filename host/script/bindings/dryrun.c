@@ -7,7 +7,7 @@
 
 #include "script/bindings/bindings.h"
 #include "script/generations.h"
-#include "script/rule_cache.h"
+#include "script/rule_trial.h"
 #include "script/state.h"
 
 static const char rules_type[] = "host.dryrun.Rules";
@@ -64,35 +64,30 @@ static struct generation *load_folder(const struct generations *running, const c
     return generation;
 }
 
-/* What the rules are for and declare, or why they do not load. */
-static int load_claims(const struct generation *base, const struct script_host *host, struct unit *unit,
-                       struct error *error)
-{
-    struct rule_limits limits = rule_limits_read(host->config);
-    struct rule_state *state = rule_state_new(unit, base->library, &limits, error);
-    if (state == NULL)
-        return -1;
-    rule_state_claims(state, &unit->claims);
-    unit->declarations = rule_state_take_declarations(state);
-    rule_state_free(state);
-    return 0;
-}
-
 /* Of the table {slug, path, source} on top. */
 static struct agency read_agency(lua_State *L, const struct generation *base)
 {
-    struct error error;
+    struct rule_verdict verdict = {0};
     int table = lua_gettop(L);
     struct slice slug = option_text(L, table, "slug"), path = option_text(L, table, "path");
     struct slice source = option_text(L, table, "source");
     struct agency agency = {.slug = text_duplicate(slug.data)};
-    agency.unit = unit_compile(slug.data, path.data, source, &error);
-    if (agency.unit != NULL && load_claims(base, script_host_of(L), agency.unit, &error) != 0) {
-        unit_unref(agency.unit);
-        agency.unit = NULL;
+    struct unit *unit = unit_compile(slug.data, path.data, source, &verdict.error);
+    if (unit != NULL) {
+        struct rule_trial trial = {.agency = agency.slug,
+                                   .unit = unit,
+                                   .library = base->library,
+                                   .limits = rule_limits_read(script_host_of(L)->config)};
+        rule_trial_run(script_host_of(L)->rules, &trial, &verdict);
+        unit->claims = verdict.claims;
+        unit->declarations = verdict.declarations;
     }
-    if (agency.unit == NULL)
-        agency.fault = text_duplicate(error.message);
+    if (unit != NULL && !verdict.failed) {
+        agency.unit = unit;
+    } else {
+        agency.fault = text_duplicate(verdict.error.message);
+        unit_unref(unit);
+    }
     return agency;
 }
 
@@ -154,8 +149,8 @@ static int open_rules(lua_State *L)
     }
     if (rules->generation == NULL)
         return script_fail(L, "REFUSED", "%s", error.message);
-    struct rule_limits limits = rule_limits_read(host->config);
-    rules->cache = rule_cache_new(&limits, (unsigned)config_integer(host->config, "BASCULE_RULE_STATES"));
+    struct rule_service_options options = rule_service_options_read(host->config);
+    rules->cache = rule_cache_new(&options.limits, options.states_kept);
     return 1;
 }
 
@@ -180,47 +175,61 @@ static int find_agency(lua_State *L)
     return 1;
 }
 
-static struct rule_state *state_of_agency(const struct dry_rules *rules, const struct agency *agency,
-                                          struct error *error)
+static struct rule_state *get_state(const struct dry_rules *rules, struct unit *unit, struct error *error)
 {
-    struct unit *unit =
-        agency != NULL ? agency->unit : unit_set_find(rules->generation->library, "bascule.rules.default");
-    if (unit != NULL)
-        return rule_cache_get(rules->cache, unit, rules->generation->library, error);
-    error_set(error, ERROR_PERMANENT, "%s", agency != NULL ? agency->fault : "there is no default rule");
+    struct unit_set *library = rules->generation->library;
+    struct rule_state *state = rule_cache_find(rules->cache, unit, library);
+    return state != NULL ? state : rule_cache_load(rules->cache, unit, library, error);
+}
+
+/* The agency's, or the default one where it has no such function; NULL without an error: there is neither. */
+static struct rule_state *find_state(const struct dry_rules *rules, const struct agency *agency, int function,
+                                     struct error *error)
+{
+    struct unit *units[] = {agency == NULL ? NULL : agency->unit,
+                            unit_set_find(rules->generation->library, "bascule.rules.default")};
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+        struct rule_state *state = units[i] == NULL ? NULL : get_state(rules, units[i], error);
+        if (units[i] != NULL && (state == NULL || state->functions[function].reference != LUA_NOREF))
+            return state;
+    }
     return NULL;
 }
 
-static void push_unchanged(lua_State *L, int message)
+static int push_unchanged(lua_State *L, int message)
 {
     lua_createtable(L, 0, 2);
     lua_pushliteral(L, "send");
     lua_setfield(L, -2, "action");
     lua_pushvalue(L, message);
     lua_setfield(L, -2, "message");
+    return 1;
 }
 
 /* rules:call(function, agency, message, context); agency as rules:agency() gave it. */
 static int call(lua_State *L)
 {
-    struct error error = {0};
+    struct error error = {.kind = ERROR_NONE};
     const struct dry_rules *rules = check_rules(L);
     int function = luaL_checkoption(L, 2, NULL, rule_function_names);
-    const char *slug = luaL_checkstring(L, 3);
+    const struct agency *agency = find_slug(rules->generation, luaL_checkstring(L, 3));
     luaL_checktype(L, 4, LUA_TTABLE);
     luaL_checktype(L, 5, LUA_TTABLE);
     lua_settop(L, 5);
-    const struct agency *agency = find_slug(rules->generation, slug);
-    struct rule_state *state = state_of_agency(rules, agency, &error);
+    if (agency != NULL && agency->unit == NULL)
+        return script_fail(L, "BROKEN", "%s", agency->fault);
+    struct rule_state *state = find_state(rules, agency, function, &error);
     if (state == NULL)
-        return script_fail(L, "BROKEN", "%s", error.message);
-    if (state->functions[function].reference == LUA_NOREF) {
-        push_unchanged(L, 4);
-        return 1;
-    }
+        return error.kind == ERROR_NONE ? push_unchanged(L, 4)
+                                        : script_fail(L, "BROKEN", "%s", error.message);
     int result = rule_call(state, (enum rule_function)function, L, 4, 5, &error);
+    struct rule_usage usage = state->meter.usage;
     rule_cache_return(rules->cache, state);
-    return result == 0 ? 1 : script_fail(L, "RULE", "%s", error.message);
+    if (result != 0)
+        return script_fail(L, "RULE", "%s", error.message);
+    binding_push_usage(L, &usage);
+    lua_setfield(L, -2, "usage");
+    return 1;
 }
 
 /* rules:agencies() */

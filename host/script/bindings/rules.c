@@ -42,7 +42,7 @@ static void release(struct script_wait *wait)
     free(asked);
 }
 
-static void push_usage(lua_State *L, const struct rule_usage *usage)
+void binding_push_usage(lua_State *L, const struct rule_usage *usage)
 {
     lua_createtable(L, 0, 3);
     lua_pushinteger(L, usage->us);
@@ -62,7 +62,7 @@ static int push_decision(lua_State *L, const struct rule_ask *ask)
     lua_setfield(L, -2, "agency");
     lua_pushstring(L, ask->generation->id);
     lua_setfield(L, -2, "generation");
-    push_usage(L, &ask->usage);
+    binding_push_usage(L, &ask->usage);
     lua_setfield(L, -2, "usage");
     return 1;
 }
