@@ -33,6 +33,7 @@ int rules_ask(const struct command *command, const struct rules_server *server, 
 static const struct command *const actions[] = {
     &rules_check,
     &rules_run,
+    &rules_diff,
     &rules_list,
     &rules_rollback,
     NULL,

@@ -10,6 +10,12 @@ void rules_argument(json_t *arguments, const char *name, const char *value)
         json_object_set_new(arguments, name, json_string(value));
 }
 
+void rules_switch(json_t *arguments, const char *name, bool given)
+{
+    if (given)
+        json_object_set_new(arguments, name, json_true());
+}
+
 static int start(struct program *program, const struct rules_program *work)
 {
     log_set_level(LOG_ERROR + 1); /* the program tells what it finds */

@@ -22,5 +22,7 @@ int rules_program_run(const struct rules_program *work);
 
 /* Puts `value` under `name` where it is not NULL. */
 void rules_argument(json_t *arguments, const char *name, const char *value);
+/* Puts true under `name` where it was given. */
+void rules_switch(json_t *arguments, const char *name, bool given);
 
 #endif

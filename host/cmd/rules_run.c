@@ -31,8 +31,7 @@ static int run(int argc, char **argv)
     rules_argument(arguments, "now", now);
     rules_argument(arguments, "settings", settings);
     rules_argument(arguments, "memory", memory);
-    if (as_json)
-        json_object_set_new(arguments, "json", json_true());
+    rules_switch(arguments, "json", as_json);
     return rules_program_run(&(struct rules_program){
         .command = &rules_run,
         .name = "rules_run",
