@@ -187,6 +187,8 @@ int program_load_scripts(struct program *program, const char *entry, const char 
 
 void program_stop_services(struct program *program)
 {
+    if (program->generations != NULL)
+        generations_stop(program->generations);
     if (program->client != NULL)
         http_client_stop(program->client);
     if (program->service != NULL)

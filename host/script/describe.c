@@ -139,16 +139,22 @@ static void append_files(struct buffer *json, const struct generation *generatio
     }
 }
 
-static void copy_faults(const struct faults *from, struct faults *to)
+struct faults generations_copy_faults(struct generations *generations)
 {
-    for (size_t i = 0; i < from->count; i++)
-        faults_add(to, from->items[i].path, from->items[i].message, from->items[i].at_ms);
+    struct faults copy = {0};
+    pthread_mutex_lock(&generations->mutex);
+    for (size_t i = 0; i < generations->faults.count; i++) {
+        const struct fault *fault = &generations->faults.items[i];
+        faults_add(&copy, fault->path, fault->message, fault->at_ms);
+    }
+    pthread_mutex_unlock(&generations->mutex);
+    return copy;
 }
 
 void generations_describe(struct generations *generations, struct buffer *json)
 {
     struct generation *current = generations_acquire(generations);
-    struct faults faults = {0};
+    struct faults faults = generations_copy_faults(generations);
     buffer_append_text(json, "{\"current\":");
     append_generation(json, current);
     buffer_append_text(json, ",\"kept\":[");
@@ -158,7 +164,6 @@ void generations_describe(struct generations *generations, struct buffer *json)
         append_generation(json, generations->kept[i]);
     }
     bool rolled_back = generations->rolled_back;
-    copy_faults(&generations->faults, &faults);
     pthread_mutex_unlock(&generations->mutex);
     buffer_append_format(json, "],\"rolled_back\":%s,", rolled_back ? "true" : "false");
     append_fault(json, faults.count == 0 ? NULL : &faults.items[0]);

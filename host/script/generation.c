@@ -15,6 +15,7 @@ void agency_deinit(struct agency *agency)
     free(agency->slug);
     free(agency->fault);
     unit_unref(agency->unit);
+    candidate_unref(agency->candidate);
     claims_deinit(&agency->broken_claims);
 }
 
@@ -74,17 +75,28 @@ const struct agency *generation_find_agency(const struct generation *generation,
     return agency != NULL ? agency : index_find(generation, &generation->companies, company);
 }
 
-/* The id tells what runs: the trusted set, and of every agency its good unit or the file that was never good.
- */
+static void list_agency(struct buffer *listing, const struct agency *agency)
+{
+    const struct unit *unit = agency->unit;
+    const struct candidate *candidate = agency->candidate;
+    buffer_append_format(listing, "%s %s %s", agency->slug, unit != NULL ? "runs" : "broken",
+                         unit != NULL ? unit->hash : agency->broken_hash);
+    if (unit != NULL && unit->version != 0)
+        buffer_append_format(listing, " version %lld", (long long)unit->version);
+    if (candidate != NULL)
+        buffer_append_format(listing, " %s %u version %lld", candidate_mode_names[candidate->mode],
+                             candidate->percent, (long long)candidate->unit->version);
+    buffer_append_text(listing, "\n");
+}
+
+/* The id tells what runs: the trusted set, and of every agency its good unit or the file that was never good,
+ * and its candidate. */
 static void make_id(struct generation *generation)
 {
     struct buffer listing = {0};
     buffer_append_format(&listing, "%s\n", generation->trusted->hash);
-    for (size_t i = 0; i < generation->agency_count; i++) {
-        const struct agency *agency = &generation->agencies[i];
-        buffer_append_format(&listing, "%s %s %s\n", agency->slug, agency->unit != NULL ? "runs" : "broken",
-                             agency->unit != NULL ? agency->unit->hash : agency->broken_hash);
-    }
+    for (size_t i = 0; i < generation->agency_count; i++)
+        list_agency(&listing, &generation->agencies[i]);
     char hash[UNIT_HASH_SIZE];
     unit_hash((struct slice){listing.data, listing.length}, hash);
     memcpy(generation->id, hash, 12);

@@ -2,6 +2,7 @@
 #ifndef SCRIPT_GENERATION_H
 #define SCRIPT_GENERATION_H
 
+#include "script/candidate.h"
 #include "script/script.h"
 #include "script/unit.h"
 
@@ -10,7 +11,8 @@
 /* One agency as a generation has it. */
 struct agency {
     char *slug;
-    struct unit *unit;           /* NULL where its file never was good */
+    struct unit *unit;           /* NULL where its rules never were good */
+    struct candidate *candidate; /* tried beside `unit`, or NULL */
     char *fault;                 /* why, where unit is NULL: "file:line: what" */
     struct claims broken_claims; /* what a file without unit seems to claim */
     char broken_hash[UNIT_HASH_SIZE];

@@ -166,6 +166,7 @@ struct generations *generations_new(const struct generations_options *options, s
     generations->kept_most = options->kept < 2 ? 2 : options->kept;
     generations->kept = memory_allocate((generations->kept_most + 1) * sizeof *generations->kept);
     generations->host = options->host;
+    generations->rules_revision = -1;
     pthread_mutex_init(&generations->reload_mutex, NULL);
     pthread_mutex_init(&generations->mutex, NULL);
     generations->keeper_stop = start_keeper(generations);
@@ -177,11 +178,13 @@ struct generations *generations_new(const struct generations_options *options, s
     return generations;
 }
 
-static void stop_keeper(struct generations *generations)
+void generations_stop(struct generations *generations)
 {
+    if (generations->keeper_stop == NULL)
+        return;
     mailbox_post(generations->keeper, &generations->keeper_stop->mail);
     pthread_join(generations->keeper_thread, NULL);
-    mailbox_free(generations->keeper);
+    generations->keeper_stop = NULL;
 }
 
 void generations_free(struct generations *generations)
@@ -189,12 +192,15 @@ void generations_free(struct generations *generations)
     if (generations == NULL)
         return;
     generations_unwatch(generations);
-    stop_keeper(generations);
+    generations_stop(generations);
+    mailbox_free(generations->keeper);
     for (size_t i = 0; i < generations->kept_count; i++)
         generation_unref(generations->kept[i]);
     free(generations->kept);
     sources_deinit(&generations->trusted_sources);
     sources_deinit(&generations->agency_sources);
+    sources_deinit(&generations->published_sources);
+    sources_deinit(&generations->candidate_sources);
     unit_set_unref(generations->trusted);
     unit_set_unref(generations->library);
     faults_deinit(&generations->faults);

@@ -133,11 +133,18 @@ static void copy_texts(struct texts *to, const struct texts *from)
         texts_add(to, slice_from(from->items[i]));
 }
 
-static struct agency agency_of(const struct source *source)
+static struct candidate *candidate_of(const struct generations *generations, const char *slug)
+{
+    const struct source *source = sources_find(&generations->candidate_sources, slug);
+    return source == NULL || source->candidate == NULL ? NULL : candidate_ref(source->candidate);
+}
+
+static struct agency agency_of(const struct generations *generations, const struct source *source)
 {
     struct agency agency = {.slug = text_duplicate(source->name)};
     if (source->good != NULL) {
         agency.unit = unit_ref(source->good);
+        agency.candidate = candidate_of(generations, source->name);
         return agency;
     }
     agency.fault = text_duplicate(source->fault);
@@ -150,11 +157,14 @@ static struct agency agency_of(const struct source *source)
 
 static struct generation *build(struct generations *generations)
 {
-    const struct sources *sources = &generations->agency_sources;
-    struct agency *agencies = memory_allocate(sources->count * sizeof *agencies);
-    for (size_t i = 0; i < sources->count; i++)
-        agencies[i] = agency_of(&sources->items[i]);
-    return generation_new(generations->trusted, generations->library, agencies, sources->count);
+    struct effective sources = effective_list(generations);
+    struct agency *agencies = memory_allocate(sources.count * sizeof *agencies);
+    for (size_t i = 0; i < sources.count; i++)
+        agencies[i] = agency_of(generations, sources.items[i]);
+    struct generation *generation =
+        generation_new(generations->trusted, generations->library, agencies, sources.count);
+    effective_deinit(&sources);
+    return generation;
 }
 
 /* True where it became the current one: not where the disk says what it said before, or what runs anyway. */
@@ -209,6 +219,8 @@ static int report_faults(struct generations *generations, struct error *error)
         faults_add(&faults, trial_path(generations), generations->trial_fault,
                    generations->trial_fault_at_ms);
     gather_faults(&generations->agency_sources, &faults);
+    gather_faults(&generations->published_sources, &faults);
+    gather_faults(&generations->candidate_sources, &faults);
     int result = faults.count == 0 ? 0 : -1;
     if (result != 0)
         error_set(error, ERROR_INVALID, "%s", faults.items[0].message);

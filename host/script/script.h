@@ -88,12 +88,25 @@ void generations_unwatch(struct generations *generations);
 int generations_reload(struct generations *generations, struct error *error);
 int generations_rollback(struct generations *generations, const char *id, struct error *error);
 
+/* Whether a text could be published as the agency's rules: compiles and loads it, runs its tests, and looks
+ * whether it claims what another agency has. -1 with "slug/rules.lua:line: what", the line (0 where none is
+ * at fault), and an excerpt of the text around it. Not from an event loop. */
+int generations_check(struct generations *generations, const char *slug, struct slice text,
+                      struct error *error, long *line, struct buffer *excerpt);
+
 /* The id of the current generation (12 hex digits of a content hash) into `id`. Any thread, never blocks. */
 void generations_current_id(struct generations *generations, char id[16]);
 
 /* JSON of the current generation, the kept ones, and every file: hash, loaded at, last error. For
  * /admin/v1/scripts. */
 void generations_describe(struct generations *generations, struct buffer *json);
+
+/* JSON of every agency that the current generation knows, an array: claims, what runs, its candidate and what
+ * came of it, what is wrong. For /admin/v1/agencies. */
+void generations_describe_agencies(struct generations *generations, struct buffer *json);
+
+/* Ends what waits for the store on behalf of generations; before the store's service ends. */
+void generations_stop(struct generations *generations);
 
 /* ---- threads ---- */
 

@@ -1,6 +1,5 @@
 #include "script/sources.h"
 
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -24,6 +23,7 @@ static void source_deinit(struct source *source)
     unit_unref(source->unit);
     unit_unref(source->good);
     claims_deinit(&source->seeming);
+    candidate_unref(source->candidate);
 }
 
 void sources_deinit(struct sources *sources)
@@ -52,7 +52,7 @@ static int by_name(const void *a, const void *b)
     return strcmp(((const struct source *)a)->name, ((const struct source *)b)->name);
 }
 
-static struct source *find(const struct sources *sources, const char *name)
+struct source *sources_find(const struct sources *sources, const char *name)
 {
     struct source key = {.name = (char *)(uintptr_t)name};
     return sources->count == 0 ? NULL : bsearch(&key, sources->items, sources->count, sizeof key, by_name);
@@ -225,6 +225,15 @@ static void compile(struct source *source)
                                 (struct slice){source->text.data, source->text.length}, &error);
     if (source->unit == NULL)
         source_set_fault(source, error.message);
+    else
+        source->unit->version = source->version;
+}
+
+/* What ran before runs on until the new text is found to be good. */
+static void take_good(struct source *source, struct source *known)
+{
+    source->good = known->good;
+    known->good = NULL;
 }
 
 /* What was known of a file that is the same goes over to the new list. */
@@ -240,6 +249,7 @@ static void take_over(struct source *source, struct source *known)
     known->unit = known->good = NULL;
     known->text = (struct buffer){0};
     known->seeming = (struct claims){0};
+    known->candidate = NULL;
 }
 
 static void read_source(struct source *source, struct source *known)
@@ -262,10 +272,8 @@ static void read_source(struct source *source, struct source *known)
         source->changed = true;
         source->text = text;
         memcpy(source->hash, hash, sizeof hash);
-        if (known != NULL) {
-            source->good = known->good;
-            known->good = NULL;
-        }
+        if (known != NULL)
+            take_good(source, known);
         if (failure != NULL)
             refuse_reading(source, failure);
         else
@@ -282,7 +290,7 @@ static void read_all(struct sources *found, struct sources *previous, bool *chan
     size_t known_count = 0;
     *changed = false;
     for (size_t i = 0; i < found->count; i++) {
-        struct source *known = find(previous, found->items[i].name);
+        struct source *known = sources_find(previous, found->items[i].name);
         known_count += known != NULL;
         read_source(&found->items[i], known);
         *changed = *changed || found->items[i].changed;
@@ -316,35 +324,44 @@ int sources_read_agencies(const char *agencies_path, struct sources *previous, s
     return 0;
 }
 
-/* ---- guessing ---- */
+/* ---- rules from the store ---- */
 
-static void guess_ids(struct slice text, const char *key, struct texts *ids)
+static void take_version(struct source *source, const struct source_version *version, struct source *known)
 {
-    const char *at = text.length == 0 ? NULL : memmem(text.data, text.length, key, strlen(key));
-    const char *end = text.data + text.length;
-    if (at == NULL)
+    struct buffer path = {0};
+    buffer_append_format(&path, "%s/rules.lua@%lld", version->agency, (long long)version->version);
+    source->name = text_duplicate(version->agency);
+    source->path = path.data;
+    source->version = version->version;
+    source->mode = version->mode;
+    source->percent = version->percent;
+    if (known != NULL && known->version == version->version && known->mode == version->mode &&
+        known->percent == version->percent) {
+        take_over(source, known);
         return;
-    at += strlen(key);
-    while (at < end && (isspace((unsigned char)*at) || *at == '='))
-        at++;
-    if (at == end || *at != '{')
-        return;
-    for (const char *open = NULL; at < end && (*at != '}' || open != NULL); at++) {
-        if (open != NULL && *at == *open) {
-            texts_add(ids, (struct slice){open + 1, (size_t)(at - open - 1)});
-            open = NULL;
-        } else if (open == NULL && (*at == '"' || *at == '\'')) {
-            open = at;
-        } else if (*at == '\n') {
-            open = NULL; /* a quote that was not closed: perhaps the very fault */
-        }
     }
+    source->changed = true;
+    buffer_append(&source->text, version->text.data, version->text.length);
+    unit_hash(version->text, source->hash);
+    if (known != NULL)
+        take_good(source, known);
+    compile(source);
 }
 
-void source_guess_claims(struct source *source)
+void sources_take_versions(const struct source_version *versions, size_t count, struct sources *previous,
+                           struct sources *result, bool *changed)
 {
-    struct slice text = {source->text.data, source->text.length};
-    claims_deinit(&source->seeming);
-    guess_ids(text, "locations", &source->seeming.locations);
-    guess_ids(text, "companies", &source->seeming.companies);
+    size_t known_count = 0;
+    *result = (struct sources){0};
+    *changed = false;
+    for (size_t i = 0; i < count; i++) {
+        struct source *known = sources_find(previous, versions[i].agency);
+        known_count += known != NULL;
+        take_version(add(result), &versions[i], known);
+        *changed = *changed || result->items[i].changed;
+    }
+    if (count > 0)
+        qsort(result->items, count, sizeof *result->items, by_name);
+    *changed = *changed || known_count < previous->count;
+    sources_deinit(previous);
 }

@@ -35,6 +35,8 @@ struct unit {
     char *path; /* as errors show it: "lua/bascule/server.lua" */
     char hash[UNIT_HASH_SIZE];
     int64_t loaded_at_ms;
+    int64_t version;      /* of an agency's rules that were published (store_rules.h), set before the unit is
+                             shared; 0: a file's */
     struct buffer code;   /* bytecode with its line numbers */
     struct buffer source; /* the text that it was compiled from */
     struct claims claims; /* of an agency's rules, filled before the unit is shared; so is what follows */

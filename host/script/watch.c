@@ -1,5 +1,6 @@
-/* When to look: inotify over the trusted tree and the agencies, also over folders that appear later. Events
- * only say that something happened; what did is found by reading the folders (reload.c). */
+/* When to look: inotify over the trusted tree and the agencies, also over folders that appear later; and now
+ * and then at the store, where another process may have published rules. Both only say that something
+ * happened; what did is found by reading (reload.c). */
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
@@ -148,6 +149,12 @@ static int wait_events(const struct watch *watch, int timeout_ms)
     return count > 0;
 }
 
+static int wait_until(const struct watch *watch, int64_t at_ms)
+{
+    int64_t left_ms = at_ms - clock_monotonic_ms();
+    return wait_events(watch, left_ms > 0 ? (int)left_ms : 0);
+}
+
 static int wait_quiet(const struct watch *watch)
 {
     int64_t until_ms = clock_monotonic_ms() + PATIENCE_MS;
@@ -163,14 +170,23 @@ static int wait_quiet(const struct watch *watch)
 static void *run(void *argument)
 {
     struct watch *watch = argument;
+    struct generations *generations = watch->generations;
+    int poll_ms = (int)config_integer(generations->host->config, "BASCULE_RULES_POLL_MS");
+    int64_t look_ms = clock_monotonic_ms() + poll_ms;
     int result;
-    while ((result = wait_events(watch, -1)) >= 0) {
-        if (result == 0 || !take_events(watch))
-            continue;
-        if (wait_quiet(watch) < 0)
+    while ((result = wait_until(watch, look_ms)) >= 0) {
+        bool due = result == 1 && take_events(watch);
+        if (due && wait_quiet(watch) < 0)
             break;
+        if (clock_monotonic_ms() >= look_ms) {
+            generations_withdraw_spoiled(generations); /* those that the store could not be told of */
+            due = published_is_due(generations) || due;
+            look_ms = clock_monotonic_ms() + poll_ms;
+        }
+        if (!due)
+            continue;
         watch_all(watch); /* first, so that nothing happens unseen between reading and watching */
-        generations_reload(watch->generations, NULL); /* logs what it finds */
+        generations_reload(generations, NULL); /* logs what it finds */
     }
     return NULL;
 }

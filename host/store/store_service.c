@@ -355,3 +355,21 @@ void store_service_read(struct store_service *service, struct store_job *job)
     job->reason[0] = '\0';
     queue_put(service->reader_count > 0 ? &service->reads : &service->writes, &job->mail);
 }
+
+static void deliver_nothing(struct mail *mail)
+{
+    (void)mail; /* who waits looks at the job itself */
+}
+
+void store_service_wait(struct store_service *service, struct store_job *job, bool writes)
+{
+    job->mail.deliver = deliver_nothing;
+    job->reply = mailbox_new(NULL, NULL);
+    if (writes)
+        store_service_write(service, job);
+    else
+        store_service_read(service, job);
+    while (mailbox_drain(job->reply) == 0)
+        mailbox_wait(job->reply, -1);
+    mailbox_free(job->reply);
+}

@@ -34,4 +34,7 @@ void store_service_stop(struct store_service *service);
 void store_service_write(struct store_service *service, struct store_job *job);
 void store_service_read(struct store_service *service, struct store_job *job);
 
+/* Submits the job (only `run` is set in it) and waits until it is done: for threads that may block. */
+void store_service_wait(struct store_service *service, struct store_job *job, bool writes);
+
 #endif

@@ -510,6 +510,41 @@ function scripts.rollback(id) end
 ---@return string id of the generation that this coroutine runs on
 function scripts.generation() end
 
+---@class host.scripts.Agency
+---@field slug string
+---@field locations string[]
+---@field companies string[]
+---@field origin "file"|"published" of what runs, or where it is broken of what should
+---@field version? integer where it was published
+---@field hash string
+---@field loaded_at? string
+---@field fault? string what is wrong with its newest rules; earlier ones run unless `broken`
+---@field broken boolean nothing runs: its messages are rejected with the fault
+---@field quarantine? string why its rules do not run
+---@field note? string
+---@field candidate? host.scripts.Candidate
+---@class host.scripts.Candidate
+---@field version integer
+---@field mode "shadow"|"canary"
+---@field percent? integer
+---@field hash string
+---@field calls integer of it, in this process
+---@field same? integer (shadow)
+---@field different? integer (shadow)
+---@field errors integer
+---@field live_calls? integer (canary)
+---@field live_errors? integer (canary)
+---@field examples {message: string, what: string}[] newest first: fields that differ, or the error
+---@field spoiled? string (canary) why it is being taken back
+---@return host.scripts.Agency[] agencies by slug, as /admin/v1/agencies answers
+function scripts.agencies() end
+--- (waits) Whether a text could be published as an agency's rules: loads it, runs its tests, compares its claims with
+--- those of others. REFUSED: and where.
+---@param slug string
+---@param source string
+---@return string? hash, string? error, string? name, {file: string, line?: integer, excerpt?: string}? place
+function scripts.check(slug, source) end
+
 ---@class host.queue
 local queue = {}
 ---@param location string
