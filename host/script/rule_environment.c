@@ -5,6 +5,7 @@
 #include <lualib.h>
 
 #include "script/bindings/bindings.h"
+#include "script/rule_library.h"
 #include "script/rule_state.h"
 #include "script/state.h"
 
@@ -135,15 +136,30 @@ static void open_require(lua_State *L, int globals)
     lua_settop(L, loaded - 1);
 }
 
-static void open_library(lua_State *L, int globals, const char *name, lua_CFunction open,
-                         const char *const *removed)
+static const struct library {
+    const char *name;
+    lua_CFunction open;
+    const char *const *removed;
+    void (*bound[2])(lua_State *L); /* put what the budget bounds in place of Lua's own */
+} libraries[] = {
+    {LUA_STRLIBNAME, luaopen_string, impure_string, {rule_matching_open, rule_strings_open}},
+    {LUA_TABLIBNAME, luaopen_table, NULL, {rule_tables_open}},
+    {LUA_MATHLIBNAME, luaopen_math, impure_math, {NULL}},
+    {LUA_UTF8LIBNAME, luaopen_utf8, NULL, {rule_utf8_open}},
+    {LUA_COLIBNAME, rule_coroutine_open, NULL, {NULL}},
+};
+
+/* The methods of texts are the same table, so ("x"):find is string.find. */
+static void open_library(lua_State *L, int globals, const struct library *library)
 {
-    lua_pushcfunction(L, open);
-    lua_pushstring(L, name);
+    lua_pushcfunction(L, library->open);
+    lua_pushstring(L, library->name);
     lua_call(L, 1, 1);
-    if (removed != NULL)
-        state_remove_fields(L, removed);
-    lua_setfield(L, globals, name);
+    if (library->removed != NULL)
+        state_remove_fields(L, library->removed);
+    for (size_t i = 0; i < 2 && library->bound[i] != NULL; i++)
+        library->bound[i](L);
+    lua_setfield(L, globals, library->name);
 }
 
 static void open_base(lua_State *L, int globals)
@@ -158,6 +174,7 @@ static void open_base(lua_State *L, int globals)
     lua_pushcfunction(L, set_metatable);
     lua_setfield(L, globals, "setmetatable");
     lua_pushvalue(L, globals);
+    rule_base_open(L);
     lua_setfield(L, globals, "_G");
 }
 
@@ -185,11 +202,8 @@ void rule_environment_open(lua_State *L)
     lua_createtable(L, 0, 32);
     int globals = lua_gettop(L);
     open_base(L, globals);
-    open_library(L, globals, LUA_STRLIBNAME, luaopen_string, impure_string);
-    open_library(L, globals, LUA_TABLIBNAME, luaopen_table, NULL);
-    open_library(L, globals, LUA_MATHLIBNAME, luaopen_math, impure_math);
-    open_library(L, globals, LUA_UTF8LIBNAME, luaopen_utf8, NULL);
-    open_library(L, globals, LUA_COLIBNAME, rule_coroutine_open, NULL);
+    for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++)
+        open_library(L, globals, &libraries[i]);
     protect_strings(L);
     open_require(L, globals);
     protect_globals(L, globals);
