@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "script/generations.h"
+#include "script/rule_service.h"
 
 static void append_text(struct buffer *json, const char *name, const char *text)
 {
@@ -101,17 +102,28 @@ static const struct unit *find_unit(const struct generation *generation, const c
     return NULL;
 }
 
-static void append_agency(struct buffer *json, const struct agency *agency, const struct faults *faults)
+static void append_quarantine(struct buffer *json, struct rule_service *rules, const struct agency *agency)
+{
+    struct error why;
+    bool quarantined =
+        rules != NULL && rule_service_quarantined(rules, agency->slug, agency->unit->hash, &why);
+    append_text(json, "quarantined", quarantined ? why.message : NULL);
+}
+
+static void append_agency(struct buffer *json, struct rule_service *rules, const struct agency *agency,
+                          const struct faults *faults)
 {
     append_unit(json, agency->unit, "agency", faults);
     buffer_append_text(json, ",");
     append_text(json, "agency", agency->slug);
+    buffer_append_text(json, ",");
+    append_quarantine(json, rules, agency);
     append_list(json, "locations", &agency_claims(agency)->locations);
     append_list(json, "companies", &agency_claims(agency)->companies);
     buffer_append_text(json, "}");
 }
 
-static void append_files(struct buffer *json, const struct generation *generation,
+static void append_files(struct buffer *json, struct rule_service *rules, const struct generation *generation,
                          const struct faults *faults)
 {
     const char *separator = "";
@@ -125,7 +137,7 @@ static void append_files(struct buffer *json, const struct generation *generatio
         if (generation->agencies[i].unit == NULL)
             continue;
         buffer_append_text(json, separator);
-        append_agency(json, &generation->agencies[i], faults);
+        append_agency(json, rules, &generation->agencies[i], faults);
         separator = ",";
     }
     for (size_t i = 0; i < faults->count; i++) {
@@ -168,7 +180,7 @@ void generations_describe(struct generations *generations, struct buffer *json)
     buffer_append_format(json, "],\"rolled_back\":%s,", rolled_back ? "true" : "false");
     append_fault(json, faults.count == 0 ? NULL : &faults.items[0]);
     buffer_append_text(json, ",\"files\":[");
-    append_files(json, current, &faults);
+    append_files(json, generations->host->rules, current, &faults);
     buffer_append_text(json, "]}");
     faults_deinit(&faults);
     generation_unref(current);
