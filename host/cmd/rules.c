@@ -32,7 +32,9 @@ int rules_ask(const struct command *command, const struct rules_server *server, 
 
 static const struct command *const actions[] = {
     &rules_check,
+    &rules_new,
     &rules_run,
+    &rules_test,
     &rules_diff,
     &rules_list,
     &rules_rollback,

@@ -8,7 +8,7 @@
 
 #include "cmd/program.h"
 
-extern const struct command rules_check, rules_list, rules_rollback, rules_run, rules_diff;
+extern const struct command rules_check, rules_list, rules_rollback, rules_run, rules_diff, rules_test, rules_new;
 
 /* Where a running server is, and how its answer is shown; options of every action that calls one. */
 struct rules_server {

@@ -42,13 +42,15 @@ static int run_file(struct program *program, const char *name)
 int rules_program_run(const struct rules_program *work)
 {
     struct program program;
-    char *arguments = json_dumps(work->arguments, JSON_SORT_KEYS);
+    char *arguments = NULL;
     int status = program_configure(&program, work->command);
-    program.host.arguments_json = arguments;
     if (status == EXIT_DONE)
         status = start(&program, work);
-    if (status == EXIT_DONE)
+    if (status == EXIT_DONE) {
+        rules_argument(work->arguments, "lua", program_lua_path(&program, "bascule/server.lua"));
+        program.host.arguments_json = arguments = json_dumps(work->arguments, JSON_SORT_KEYS);
         status = run_file(&program, work->name);
+    }
     program_close(&program);
     free(arguments);
     json_decref(work->arguments);

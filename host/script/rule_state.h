@@ -80,9 +80,16 @@ void rule_call_within(lua_State *R, enum rule_function function, lua_State *L, i
 
 #define RULE_TESTS_MS 1000 /* of processor time for all of a file: other agencies' reload waits */
 /* rule_tests.c: runs the file's own tests, sorted by name, each within the limits of a rule. What they do not
- * say of a context comes from `claims`. -1 with "file:line: test "name": what" of the first that fails; the
- * state, which tests may have changed, is then and otherwise good for nothing but being freed. */
-int rule_tests_run(struct rule_state *state, const struct claims *claims, struct error *error);
+ * say of a context comes from `claims`. Without a listener -1 with "file:line: test "name": what" of the
+ * first that fails. With one all run, each is told (`failure` NULL where it passed), and the result is -1
+ * with the last failure where one failed. The state, which tests may have changed, is then good for nothing
+ * but being freed. */
+struct rule_tests_listener {
+    void (*done)(void *argument, const char *name, const char *failure);
+    void *argument;
+};
+int rule_tests_run(struct rule_state *state, const struct claims *claims,
+                   const struct rule_tests_listener *listener, struct error *error);
 
 /* rule_equal.c: t.equal(actual, expected, what?) of these tests. */
 int rule_equal(lua_State *L);

@@ -231,18 +231,24 @@ static int run_next(struct suite *suite, int64_t started_us, struct error *error
     return rule_state_call(suite->state, 1, 0, suite->state->limits.ms, error);
 }
 
-int rule_tests_run(struct rule_state *state, const struct claims *claims, struct error *error)
+int rule_tests_run(struct rule_state *state, const struct claims *claims,
+                   const struct rule_tests_listener *listener, struct error *error)
 {
     struct suite suite = {.state = state, .claims = claims};
     struct texts names = names_of_tests(state);
     int64_t started_us = rule_state_processor_us();
     int result = 0;
-    for (size_t i = 0; i < names.count && result == 0; i++) {
+    for (size_t i = 0; i < names.count && (result == 0 || listener != NULL); i++) {
         suite.name = names.items[i];
-        result = run_next(&suite, started_us, error);
+        lua_settop(state->L, 0);
+        bool passed = run_next(&suite, started_us, error) == 0;
+        if (!passed) {
+            add_name(&suite, error);
+            result = -1;
+        }
+        if (listener != NULL)
+            listener->done(listener->argument, suite.name, passed ? NULL : error->message);
     }
-    if (result != 0)
-        add_name(&suite, error);
     texts_deinit(&names);
     return result;
 }

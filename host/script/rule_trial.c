@@ -25,7 +25,7 @@ static void judge(const struct rule_trial *trial, struct rule_verdict *verdict)
                                     "%s: names neither locations nor companies, so it is for no message",
                                     trial->unit->path) != 0;
     else if (trial->with_tests)
-        verdict->failed = rule_tests_run(state, claims, &verdict->error) != 0;
+        verdict->failed = rule_tests_run(state, claims, NULL, &verdict->error) != 0;
     verdict->declarations = rule_state_take_declarations(state);
     rule_state_free(state);
 }

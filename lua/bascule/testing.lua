@@ -46,6 +46,13 @@ local testing = {
 local noon <const> = "2026-01-02T12:00:00+08:00" -- a Friday in Manila
 local context_keys <const> = { "now", "location", "company", "agency", "settings", "seed", "attempt", "memory" }
 
+--- The folder of the agency whose spec asks (`agencies/acme` of agencies/acme/spec/rules_spec.lua).
+---@return string
+function testing.folder()
+  local source = debug.getinfo(2, "S").source
+  return source:match "^@(.*)/spec/[^/]*$" or error("testing.folder: " .. source .. " is in no folder spec", 2)
+end
+
 --- The table that a rules file returns, loaded afresh.
 ---@param path string
 ---@return bascule.Rules

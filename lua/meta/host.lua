@@ -438,6 +438,10 @@ function dry_rules:agency(location, company) end
 ---@param context table
 ---@return host.rules.Decision? decision, string? error, string? name
 function dry_rules:call(name, agency, message, context) end
+--- The file's own tests, by name; `failure` is "file:line: what" of one that failed. Error: BROKEN.
+---@param agency string
+---@return {name:string, failure?:string}[]? tests, string? error, string? name
+function dry_rules:tests(agency) end
 
 --- The agencies' rules.
 ---@class host.rules

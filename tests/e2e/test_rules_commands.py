@@ -1,6 +1,7 @@
 """The commands for those who write rules: bascule rules run, diff, test, new."""
 
 import json
+import pathlib
 import subprocess
 
 import pytest
@@ -205,3 +206,97 @@ def test_diff_says_what_makes_no_sense(kit, store, arguments, words):
     done = diff(kit, store, RULE, *arguments)
     assert done.returncode == 2
     assert words in done.stderr
+
+
+# ---- new, test
+
+
+def test_new_makes_what_passes_check_test_and_luacheck(kit):
+    done = kit("new", "shop-2", "--location", "GKA1")
+    assert done.returncode == 0, done.stderr
+    folder = kit.agencies / "shop-2"
+    assert {line.removeprefix(f"{folder}/") for line in done.stdout.splitlines()} == {
+        "rules.lua", "spec/rules_spec.lua", "fixtures/outbound.json", "fixtures/inbound.json", ".luacheckrc", ".luarc.json"}
+    assert kit("check").returncode == 0
+    tested = kit("test", "shop-2", "--json")
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+    assert json.loads(tested.stdout)["passed"] == 4  # one within the file, three beside it
+    checked = subprocess.run(["luacheck", "."], cwd=folder, capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stdout
+    assert '"GKA1"' in (folder / "rules.lua").read_text()
+
+
+def test_new_makes_events_that_run(kit):
+    kit("new", "shop")
+    for fixture in ("outbound", "inbound"):
+        done = kit("run", "--event", kit.agencies / f"shop/fixtures/{fixture}.json", "--now", NOON, "--json")
+        assert done.returncode == 0, done.stderr
+
+
+def test_new_points_editors_to_the_stubs(kit):
+    kit("new", "shop")
+    settings = json.loads((kit.agencies / "shop/.luarc.json").read_text())
+    assert all(pathlib.Path(path).exists() for path in settings["workspace.library"])
+
+
+def test_new_refuses_a_folder_that_is_there(kit):
+    done = kit("new", "acme")
+    assert done.returncode == 2 and "is there already" in done.stderr
+    assert (kit.agencies / "acme/rules.lua").read_text() == RULE
+
+
+@pytest.mark.parametrize("slug", ["../acme", "Shop", "a b", "-x", "x" * 65])
+def test_new_refuses_what_is_no_slug(kit, slug):
+    assert kit("new", slug).returncode == 2
+    assert [folder.name for folder in kit.agencies.iterdir()] == ["acme"]
+
+
+def test_luacheck_of_a_new_agency_refuses_globals(kit):
+    kit("new", "shop")
+    rules = kit.agencies / "shop/rules.lua"
+    rules.write_text(rules.read_text().replace("message.body = text", "os.exit() counter = 1 message.body = text"))
+    checked = subprocess.run(["luacheck", "--no-color", "."], cwd=rules.parent, capture_output=True, text=True)
+    assert "'os'" in checked.stdout and "'counter'" in checked.stdout and "2 warnings" in checked.stdout
+
+
+def test_test_counts_all_tests_of_a_file_and_says_why_one_fails(kit):
+    rules = RULE.replace("\n}\n", """
+  tests = {
+    ["one"] = function(t) t.equal(t.outbound { body = "no" }.action, "send") end,
+    ["two"] = function(t) t.equal(t.outbound { body = "no" }.action, "reject") end,
+    ["three"] = function(t) error "oh" end,
+  },
+}
+""")
+    (kit.agencies / "acme/rules.lua").write_text(rules)
+    done = kit("test", "--json")
+    assert done.returncode == 1
+    agency, = json.loads(done.stdout)["agencies"]
+    assert agency["passed"] == 1
+    assert {failure["name"]: "rules.lua:" in failure["what"] for failure in agency["failures"]} == {"one": True, "three": True}
+
+
+def test_test_runs_specs_beside_the_file(kit):
+    (kit.agencies / "acme/spec").mkdir()
+    (kit.agencies / "acme/spec/rules_spec.lua").write_text("""
+local testing = require "bascule.testing"
+local t = testing.t(testing.load(testing.folder() .. "/rules.lua"))
+it("is right", function() assert.rejects(t.outbound { body = "no" }, "not today") end)
+it("is wrong", function() assert.rejects(t.outbound { body = "yes" }) end)
+""")
+    done = kit("test")
+    assert done.returncode == 1
+    assert "acme: 1 passed, 1 failed" in done.stdout
+    assert "is wrong" in done.stdout and "expected the message to be rejected" in done.stdout
+
+
+def test_test_of_a_file_that_does_not_load(kit):
+    (kit.agencies / "acme/rules.lua").write_text("return {")
+    done = kit("test")
+    assert done.returncode == 1
+    assert "acme/rules.lua:1:" in done.stdout
+
+
+def test_test_of_no_such_agency(kit):
+    done = kit("test", "acne")
+    assert done.returncode == 2 and "did you mean acme?" in done.stderr

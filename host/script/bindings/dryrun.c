@@ -251,10 +251,44 @@ static int list_agencies(lua_State *L)
     return 1;
 }
 
+/* The listener of a file's tests; `argument` is the Lua state, the list on top. */
+static void add_test(void *argument, const char *name, const char *failure)
+{
+    lua_State *L = argument;
+    lua_createtable(L, 0, 2);
+    lua_pushstring(L, name);
+    lua_setfield(L, -2, "name");
+    lua_pushstring(L, failure);
+    lua_setfield(L, -2, "failure");
+    lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+}
+
+/* rules:tests(agency) */
+static int run_tests(lua_State *L)
+{
+    struct error error;
+    const struct dry_rules *rules = check_rules(L);
+    const struct agency *agency = find_slug(rules->generation, luaL_checkstring(L, 2));
+    struct rule_limits limits = rule_limits_read(script_host_of(L)->config);
+    if (agency == NULL || agency->unit == NULL)
+        return script_fail(L, "BROKEN", "%s", agency == NULL ? "there is no such agency" : agency->fault);
+    struct rule_state *state = rule_state_new(agency->unit, rules->generation->library, &limits, &error);
+    if (state == NULL)
+        return script_fail(L, "BROKEN", "%s", error.message);
+    lua_newtable(L);
+    struct rule_tests_listener listener = {add_test, L};
+    rule_tests_run(state, &agency->unit->claims, &listener, &error);
+    rule_state_free(state);
+    return 1;
+}
+
 int binding_open_dryrun(lua_State *L)
 {
-    static const luaL_Reg methods[] = {
-        {"agencies", list_agencies}, {"agency", find_agency}, {"call", call}, {NULL, NULL}};
+    static const luaL_Reg methods[] = {{"agencies", list_agencies},
+                                       {"agency", find_agency},
+                                       {"call", call},
+                                       {"tests", run_tests},
+                                       {NULL, NULL}};
     static const luaL_Reg meta[] = {{"__gc", close_rules}, {"__close", close_rules}, {NULL, NULL}};
     static const luaL_Reg functions[] = {{"open", open_rules}, {NULL, NULL}};
     luaL_newmetatable(L, rules_type);
