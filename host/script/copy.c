@@ -1,30 +1,58 @@
 #include "script/copy.h"
 
+#include <ctype.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <lauxlib.h>
 
 #include "base/utf8.h"
 #include "script/json.h"
 
-#define COPY_DEEPEST 32
-/* A value can be larger than the memory that holds it, where tables are shared. */
-#define COPY_MOST_VALUES 100000
-#define COPY_MOST_BYTES ((size_t)8 << 20)
+#define KEY_LONGEST 40 /* bytes of a key that a reason shows */
 
 struct copy {
     lua_State *from, *to;
-    unsigned values;
-    size_t bytes;
-    const char *fault;
-    const char *key; /* the outermost key under which the fault is; or NULL */
+    struct copy_limits left;
+    char fault[80];
+    char path[64]; /* to what is at fault, as Lua would write it */
 };
 
 static bool copy_value(struct copy *copy, int index, unsigned depth);
 
 static bool refuse(struct copy *copy, const char *fault)
 {
-    copy->fault = fault;
+    snprintf(copy->fault, sizeof copy->fault, "%s", fault);
+    return false;
+}
+
+static bool refuse_type(struct copy *copy, int index)
+{
+    snprintf(copy->fault, sizeof copy->fault, "a %s cannot be kept",
+             lua_typename(copy->from, lua_type(copy->from, index)));
+    return false;
+}
+
+/* The key is put in front: the path grows while the copy is given up, from the inside. */
+static bool lead_path(struct copy *copy, int key)
+{
+    char whole[sizeof copy->path + KEY_LONGEST + 8], shown[KEY_LONGEST + 1] = "";
+    size_t length = 0;
+    if (lua_isinteger(copy->from, key)) {
+        snprintf(whole, sizeof whole, "[%lld]%s", (long long)lua_tointeger(copy->from, key), copy->path);
+    } else {
+        const char *text = lua_tolstring(copy->from, key, &length);
+        length = utf8_valid_prefix(text, length < KEY_LONGEST ? length : KEY_LONGEST);
+        for (size_t i = 0; i < length; i++)
+            shown[i] = iscntrl((unsigned char)text[i]) ? '?' : text[i];
+        snprintf(whole, sizeof whole, ".%s%s", shown, copy->path);
+    }
+    static const char ellipsis[] = "...";
+    size_t room = sizeof copy->path - sizeof ellipsis;
+    length = strlen(whole);
+    bool cut = length > room;
+    length = cut ? utf8_valid_prefix(whole, room) : length;
+    snprintf(copy->path, sizeof copy->path, "%.*s%s", (int)length, whole, cut ? ellipsis : "");
     return false;
 }
 
@@ -32,11 +60,11 @@ static bool copy_text(struct copy *copy, int index)
 {
     size_t length;
     const char *text = lua_tolstring(copy->from, index, &length);
-    copy->bytes += length;
-    if (copy->bytes > COPY_MOST_BYTES)
-        return refuse(copy, "is too large");
-    if (utf8_valid_prefix(text, length) != length)
-        return refuse(copy, "is not valid UTF-8 (was it cut in the middle of a character?)");
+    if (length > copy->left.bytes)
+        return refuse(copy, "it is too large");
+    copy->left.bytes -= length;
+    if (copy->left.utf8 && utf8_valid_prefix(text, length) != length)
+        return refuse(copy, "it is not valid UTF-8 (was it cut in the middle of a character?)");
     lua_pushlstring(copy->to, text, length);
     return true;
 }
@@ -47,18 +75,17 @@ static bool copy_pair(struct copy *copy, unsigned depth)
     int value = lua_gettop(copy->from), key = value - 1;
     if (lua_isinteger(copy->from, key)) {
         if (!copy_value(copy, value, depth))
-            return false;
+            return lead_path(copy, key);
         lua_rawseti(copy->to, -2, lua_tointeger(copy->from, key));
         return true;
     }
     if (lua_type(copy->from, key) != LUA_TSTRING)
-        return refuse(copy, "has a key that is neither a text nor an integer");
+        return refuse(copy, "it has a key that is neither a text nor an integer");
     if (!copy_text(copy, key))
         return false;
     if (!copy_value(copy, value, depth)) {
         lua_pop(copy->to, 1);
-        copy->key = lua_tostring(copy->from, key);
-        return false;
+        return lead_path(copy, key);
     }
     lua_rawset(copy->to, -3);
     return true;
@@ -67,9 +94,9 @@ static bool copy_pair(struct copy *copy, unsigned depth)
 static bool copy_table(struct copy *copy, int index, unsigned depth)
 {
     if (depth == COPY_DEEPEST)
-        return refuse(copy, "is nested too deeply (does a table contain itself?)");
+        return refuse(copy, "it is nested too deeply (does a table contain itself?)");
     size_t length = lua_rawlen(copy->from, index);
-    lua_createtable(copy->to, (int)(length < COPY_MOST_VALUES ? length : 0), length == 0 ? 8 : 0);
+    lua_createtable(copy->to, (int)(length <= copy->left.values ? length : 0), length == 0 ? 8 : 0);
     if (json_is_marked_array(copy->from, index))
         json_mark_array(copy->to);
     lua_pushnil(copy->from);
@@ -94,8 +121,8 @@ static bool copy_number(struct copy *copy, int index)
 
 static bool copy_value(struct copy *copy, int index, unsigned depth)
 {
-    if (++copy->values > COPY_MOST_VALUES)
-        return refuse(copy, "holds too many values");
+    if (copy->left.values-- == 0)
+        return refuse(copy, "it holds too many values");
     switch (lua_type(copy->from, index)) {
     case LUA_TNIL:
         lua_pushnil(copy->to);
@@ -112,25 +139,26 @@ static bool copy_value(struct copy *copy, int index, unsigned depth)
     case LUA_TLIGHTUSERDATA:
         lua_pushlightuserdata(copy->to, lua_touserdata(copy->from, index)); /* JSON's null: the only one */
         return true;
-    case LUA_TFUNCTION:
-        return refuse(copy, "is a function");
     default:
-        return refuse(copy, "is neither text, number, boolean nor table");
+        return refuse_type(copy, index);
     }
 }
 
-bool copy_plain(lua_State *from, int index, lua_State *to, char *reason, size_t reason_size)
+bool copy_within(lua_State *from, int index, lua_State *to, const struct copy_limits *limits, char *reason,
+                 size_t reason_size)
 {
-    struct copy copy = {.from = from, .to = to};
+    struct copy copy = {.from = from, .to = to, .left = *limits};
     if (!lua_checkstack(from, 4 * COPY_DEEPEST) || !lua_checkstack(to, 4 * COPY_DEEPEST)) {
-        snprintf(reason, reason_size, "is too large");
+        snprintf(reason, reason_size, ": it is too large");
         return false;
     }
     if (copy_value(&copy, lua_absindex(from, index), 0))
         return true;
-    if (copy.key != NULL)
-        snprintf(reason, reason_size, ".%s %s", copy.key, copy.fault);
-    else
-        snprintf(reason, reason_size, " %s", copy.fault);
+    snprintf(reason, reason_size, "%s: %s", copy.path, copy.fault);
     return false;
+}
+
+bool copy_plain(lua_State *from, int index, lua_State *to, char *reason, size_t reason_size)
+{
+    return copy_within(from, index, to, &COPY_MOST, reason, reason_size);
 }

@@ -1,5 +1,5 @@
-/* Deep copies of plain values (nil, booleans, numbers, texts, tables of these, JSON's null and array mark)
- * from one Lua state to another. */
+/* Deep copies of plain values (nil, booleans, numbers, texts of any bytes, tables of these, JSON's null and
+ * array mark) from one Lua state to another. Integers stay integers, empty arrays stay arrays. */
 #ifndef SCRIPT_COPY_H
 #define SCRIPT_COPY_H
 
@@ -8,10 +8,24 @@
 
 #include <lua.h>
 
-/* Pushes a copy of the value at `index` of `from` on `to`. False, with the reason, for what is not plain, for
- * texts that are not UTF-8, and for values that are too large or nested too deeply (a table that contains
- * itself); `to` is as it was then, but `from` may have more on its stack. Raises in `to` where its memory is
- * short, never in `from`. */
-bool copy_plain(lua_State *from, int index, lua_State *to, char *reason, size_t reason_size);
+/* A value can be larger than the memory that holds it, where tables are shared. */
+struct copy_limits {
+    unsigned values;
+    size_t bytes; /* of texts */
+    bool utf8;    /* texts must be UTF-8: they are to be told as JSON */
+};
+
+#define COPY_DEEPEST 32
+#define COPY_MOST ((struct copy_limits){100000, (size_t)8 << 20, false})
+#define COPY_MOST_UTF8 ((struct copy_limits){100000, (size_t)8 << 20, true})
+
+/* Pushes a copy of the value at `index` of `from` on `to`, another stack. False, with where and why
+ * (".payload.x[3]: a function cannot be kept", ": it is too large"; one line, cut where it is longer), for
+ * what is not plain, for what passes the limits and for tables nested deeper than COPY_DEEPEST (one that
+ * contains itself); `to` is as it was then, but `from` may have more on its stack. Raises in `to` where its
+ * memory is short, never in `from`. */
+bool copy_within(lua_State *from, int index, lua_State *to, const struct copy_limits *limits, char *reason,
+                 size_t reason_size);
+bool copy_plain(lua_State *from, int index, lua_State *to, char *reason, size_t reason_size); /* COPY_MOST */
 
 #endif

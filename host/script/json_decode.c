@@ -19,9 +19,11 @@ static void push_array_mark(lua_State *L)
     if (lua_rawgetp(L, LUA_REGISTRYINDEX, &array_mark) != LUA_TNIL)
         return;
     lua_pop(L, 1);
-    lua_createtable(L, 0, 1);
+    lua_createtable(L, 0, 2);
     lua_pushliteral(L, "array");
     lua_setfield(L, -2, "__name");
+    lua_pushliteral(L, "array"); /* rules could hide a finalizer in it */
+    lua_setfield(L, -2, "__metatable");
     lua_pushvalue(L, -1);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &array_mark);
 }

@@ -7,6 +7,7 @@
 #include <lauxlib.h>
 
 #include "base/utf8.h"
+#include "script/rule_context.h"
 #include "script/rule_shape.h"
 #include "script/state.h"
 
@@ -142,7 +143,7 @@ static int load_rules(lua_State *L)
 {
     struct rule_state *state = lua_touserdata(L, 1);
     rule_environment_open(L);
-    rule_results_open(L);
+    rule_context_open(L);
     unit_load(L, state->unit);
     lua_call(L, 0, 1);
     rule_shape_check(L, state);

@@ -22,6 +22,13 @@ struct rule_entry {
     int last_line; /* where it ends */
 };
 
+/* What the rule under way has said beside its answer (rule_context.h). */
+struct rule_said {
+    enum rule_function function;
+    bool anything;
+    size_t log_lines, log_bytes, log_dropped;
+};
+
 struct rule_state {
     lua_State *L;
     struct unit *unit;
@@ -32,6 +39,7 @@ struct rule_state {
     int rules;               /* registry reference of the table */
     struct rule_entry functions[RULE_FUNCTIONS];
     struct declarations declarations;
+    struct rule_said said;
 };
 
 #define RULE_LOAD_MS \
@@ -62,13 +70,6 @@ void rule_environment_open(lua_State *L);
 
 /* rule_coroutine.c: pushes the coroutine library, as luaopen_coroutine does. */
 int rule_coroutine_open(lua_State *L);
-
-/* rule_result.c: what rules return beside a message: context.reject, defer, route. */
-enum rule_action { RULE_SEND, RULE_REJECT, RULE_DEFER };
-void rule_results_open(lua_State *L);
-void rule_results_add(lua_State *L); /* the functions, into the context at the top */
-bool rule_result_is(lua_State *L, int index);
-enum rule_action rule_result_action(lua_State *L, int index);
 
 /* rule_call.c: runs a function of the rules on copies of the values at `message` and `context` (tables) of L,
  * any state of this thread's. 0: L has the decision (host.rules.Decision in lua/meta/host.lua) on top. -1

@@ -1,5 +1,5 @@
 /* An agency's own tests: the functions under `tests` of its rules. Each gets `t`, which can run the file's
- * outbound as a message would, and compare. */
+ * functions as a message would, and compare. */
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/utf8.h"
 #include "script/copy.h"
+#include "script/json.h"
 #include "script/rule_state.h"
 #include "script/script.h"
 
@@ -23,7 +24,7 @@ struct suite {
     int line;         /* where it begins */
 };
 
-/* ---- t.outbound ---- */
+/* ---- t.outbound, t.inbound, t.report ---- */
 
 static int two_digits(const char *text)
 {
@@ -65,33 +66,109 @@ static void push_fields(lua_State *R, int index, lua_State *to, const char *what
         luaL_error(R, "%s%s", what, reason);
 }
 
-/* `value` NULL: an empty table. */
-static void set_default(lua_State *L, const char *key, const char *value)
+/* What a test's message has where the test does not say: of the fields that the road gives, those that are
+ * always there. */
+struct sample {
+    const char *name;
+    enum { SAMPLE_NONE, SAMPLE_TEXT, SAMPLE_LIST, SAMPLE_TABLE, SAMPLE_ONE } type;
+    const char *text;
+};
+
+static const struct sample outbound_samples[] = {
+    {"type", SAMPLE_TEXT, "SMS"},
+    {"to", SAMPLE_TEXT, "+639171234567"},
+    {"body", SAMPLE_TEXT, "Kumusta"},
+    {"sender", SAMPLE_NONE, NULL},
+    {"provider", SAMPLE_NONE, NULL},
+    {"reference", SAMPLE_NONE, NULL},
+    {"attachments", SAMPLE_LIST, NULL},
+    {"message_id", SAMPLE_TEXT, "message1"},
+    {"contact_id", SAMPLE_TEXT, "contact1"},
+    {"conversation_id", SAMPLE_NONE, NULL},
+    {"user_id", SAMPLE_NONE, NULL},
+    {"contact", SAMPLE_NONE, NULL},
+    {"payload", SAMPLE_TABLE, NULL},
+    {NULL, SAMPLE_NONE, NULL},
+};
+
+static const struct sample inbound_samples[] = {
+    {"from", SAMPLE_TEXT, "+639171234567"},
+    {"to", SAMPLE_TEXT, "ACME"},
+    {"body", SAMPLE_TEXT, "Salamat"},
+    {"attachments", SAMPLE_LIST, NULL},
+    {"provider", SAMPLE_TEXT, "cast"},
+    {"message_id", SAMPLE_TEXT, "message1"},
+    {"contact_id", SAMPLE_NONE, NULL},
+    {"conversation_id", SAMPLE_NONE, NULL},
+    {"contact", SAMPLE_NONE, NULL},
+    {"payload", SAMPLE_TABLE, NULL},
+    {NULL, SAMPLE_NONE, NULL},
+};
+
+static const struct sample report_samples[] = {
+    {"status", SAMPLE_TEXT, "delivered"}, {"error", SAMPLE_NONE, NULL},
+    {"to", SAMPLE_TEXT, "+639171234567"}, {"body", SAMPLE_TEXT, "Kumusta"},
+    {"provider", SAMPLE_NONE, NULL},      {"message_id", SAMPLE_TEXT, "message1"},
+    {"attempts", SAMPLE_ONE, NULL},       {NULL, SAMPLE_NONE, NULL},
+};
+
+static const struct sample contact_samples[] = {
+    {"id", SAMPLE_TEXT, "contact1"},
+    {"tags", SAMPLE_LIST, NULL},
+    {"custom", SAMPLE_TABLE, NULL},
+    {NULL, SAMPLE_NONE, NULL},
+};
+
+static const struct sample *const samples_of[RULE_FUNCTIONS] = {outbound_samples, inbound_samples,
+                                                                report_samples};
+#define MOST_SAMPLES 16
+
+static void push_sample(lua_State *L, const struct sample *sample)
 {
-    if (lua_getfield(L, -1, key) == LUA_TNIL) {
-        if (value != NULL)
-            lua_pushstring(L, value);
-        else
-            lua_newtable(L);
-        lua_setfield(L, -3, key);
+    if (sample->type == SAMPLE_TEXT)
+        lua_pushstring(L, sample->text);
+    else if (sample->type == SAMPLE_ONE)
+        lua_pushinteger(L, 1);
+    else
+        lua_newtable(L);
+    if (sample->type == SAMPLE_LIST)
+        json_mark_array(L);
+}
+
+/* Into the table on top. */
+static void add_samples(lua_State *L, const struct sample *sample)
+{
+    for (; sample->name != NULL; sample++) {
+        if (lua_getfield(L, -1, sample->name) == LUA_TNIL && sample->type != SAMPLE_NONE) {
+            push_sample(L, sample);
+            lua_setfield(L, -3, sample->name);
+        }
+        lua_pop(L, 1);
+    }
+}
+
+static void complete_contact(lua_State *L)
+{
+    if (lua_getfield(L, -1, "contact") == LUA_TTABLE) {
+        add_samples(L, contact_samples);
+        if (lua_getfield(L, -1, "dnd") == LUA_TNIL) {
+            lua_pushboolean(L, false);
+            lua_setfield(L, -3, "dnd");
+        }
+        lua_pop(L, 1);
     }
     lua_pop(L, 1);
 }
 
-/* The fields that lua/bascule/delivery.lua makes of GHL's payload. */
-static void push_message(lua_State *R, int index, lua_State *to)
+static void push_message(lua_State *R, int index, lua_State *to, enum rule_function function)
 {
-    static const char *const names[] = {"type",       "to",      "body",       "attachments",
-                                        "contact_id", "user_id", "message_id", "conversation_id",
-                                        "payload",    NULL};
+    const char *names[MOST_SAMPLES] = {NULL};
+    const struct sample *samples = samples_of[function];
+    for (size_t i = 0; samples[i].name != NULL; i++)
+        names[i] = samples[i].name;
     push_fields(R, index, to, "the message", names);
-    set_default(to, "type", "SMS");
-    set_default(to, "to", "+639171234567");
-    set_default(to, "body", "Kumusta");
-    set_default(to, "attachments", NULL);
-    set_default(to, "contact_id", "contact1");
-    set_default(to, "message_id", "message1");
-    set_default(to, "payload", NULL);
+    add_samples(to, samples);
+    complete_contact(to);
 }
 
 /* In the context on top of `to`. */
@@ -109,15 +186,47 @@ static void set_now(lua_State *R, lua_State *to)
     lua_pop(to, 1);
 }
 
+/* In the context on top of `to`. */
+static void set_default(lua_State *to, const char *key, const char *value)
+{
+    if (value != NULL && lua_getfield(to, -1, key) == LUA_TNIL) {
+        lua_pushstring(to, value);
+        lua_setfield(to, -3, key);
+    }
+    lua_settop(to, 2);
+}
+
+static void check_memory(lua_State *R, lua_State *to)
+{
+    const struct declarations *declarations = &rule_state_of(R)->declarations;
+    int type = lua_getfield(to, -1, "memory");
+    if (type != LUA_TNIL && type != LUA_TTABLE)
+        luaL_error(R, "the context's memory must be a table by name, not a %s", lua_typename(to, type));
+    for (lua_pushnil(to); type == LUA_TTABLE && lua_next(to, -2); lua_pop(to, 1)) {
+        const char *name = lua_type(to, -2) == LUA_TSTRING ? lua_tostring(to, -2) : NULL;
+        if (name == NULL || declarations_find(declarations, name) == NULL)
+            luaL_error(R, "the context's memory: '%s' is not declared in the rules' memory",
+                       name == NULL ? "a key that is no name" : name);
+        if (!lua_istable(to, -1))
+            luaL_error(R, "the context's memory: '%s' must be { count = 3 } or { value = ... }", name);
+    }
+    lua_settop(to, 2);
+}
+
 static void push_context(lua_State *R, int index, lua_State *to, const struct claims *claims)
 {
-    static const char *const names[] = {"now", "location", "company", "settings", NULL};
+    static const char *const names[] = {"now",  "location", "company", "agency", "settings",
+                                        "seed", "attempt",  "memory",  NULL};
     push_fields(R, index, to, "the context", names);
     set_now(R, to);
     set_default(to, "location", claims->locations.count > 0 ? claims->locations.items[0] : "location1");
-    set_default(to, "settings", NULL);
-    if (claims->companies.count > 0)
-        set_default(to, "company", claims->companies.items[0]);
+    set_default(to, "company", claims->companies.count > 0 ? claims->companies.items[0] : NULL);
+    check_memory(R, to);
+    if (lua_getfield(to, -1, "settings") == LUA_TNIL) {
+        lua_newtable(to);
+        lua_setfield(to, -3, "settings");
+    }
+    lua_settop(to, 2);
 }
 
 /* A test reads a decision's time by the name under which a rule gives it. */
@@ -129,17 +238,19 @@ static void rename_until(lua_State *L)
     lua_setfield(L, -2, "until_ms");
 }
 
-/* Upvalue: the suite. The copies are made on a thread of their own, as values from another state are. */
-static int test_outbound(lua_State *R)
+/* Upvalues: the suite, the function. The copies are made on a thread of their own, as values from another
+ * state are. */
+static int test_call(lua_State *R)
 {
     const struct suite *suite = lua_touserdata(R, lua_upvalueindex(1));
-    if (suite->state->functions[RULE_OUTBOUND].reference == LUA_NOREF)
-        return luaL_error(R, "the rules have no outbound");
+    enum rule_function function = (enum rule_function)lua_tointeger(R, lua_upvalueindex(2));
+    if (suite->state->functions[function].reference == LUA_NOREF)
+        return luaL_error(R, "the rules have no %s", rule_function_names[function]);
     lua_settop(R, 2);
     lua_State *copies = lua_newthread(R);
-    push_message(R, 1, copies);
+    push_message(R, 1, copies, function);
     push_context(R, 2, copies, suite->claims);
-    rule_call_within(R, RULE_OUTBOUND, copies, 1, 2);
+    rule_call_within(R, function, copies, 1, 2);
     rename_until(copies);
     lua_xmove(copies, R, 1);
     return 1;
@@ -166,10 +277,13 @@ static int run_test(lua_State *L)
     lua_pushvalue(L, -1);
     lua_getinfo(L, ">S", &function);
     suite->line = function.linedefined;
-    lua_createtable(L, 0, 2);
-    lua_pushlightuserdata(L, suite);
-    lua_pushcclosure(L, test_outbound, 1);
-    lua_setfield(L, -2, "outbound");
+    lua_createtable(L, 0, 4);
+    for (int i = 0; i < RULE_FUNCTIONS; i++) {
+        lua_pushlightuserdata(L, suite);
+        lua_pushinteger(L, i);
+        lua_pushcclosure(L, test_call, 2);
+        lua_setfield(L, -2, rule_function_names[i]);
+    }
     lua_pushcfunction(L, rule_equal);
     lua_setfield(L, -2, "equal");
     lua_call(L, 1, 0);

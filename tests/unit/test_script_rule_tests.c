@@ -157,7 +157,8 @@ static void test_failures_name_their_place(void **state)
     assert_test("t.outbound { bdy = 'x' }", FAILED("6") "unknown option 'bdy'; did you mean 'body'?");
     assert_test("t.outbound({}, { setings = {} })",
                 FAILED("6") "unknown option 'setings'; did you mean 'settings'?");
-    assert_test("t.outbound({ body = print or type })", FAILED("6") "the message.body is a function");
+    assert_test("t.outbound({ body = print or type })",
+                FAILED("6") "the message.body: a function cannot be kept");
     assert_test("t.outbound 'x'", FAILED("6") "bad argument #1 to 'outbound' (table expected, got string)");
     assert_test("setmetatable(rules, { __index = error }) rules.locations, rules.tests = nil", "");
 }

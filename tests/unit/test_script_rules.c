@@ -111,28 +111,29 @@ static void test_wrong_returns(void **state)
                 "RULE: agencies/one/rules.lua:2: outbound returned boolean; return message, or "
                 "context.reject(\"why\")");
     assert_rule("message.bdy = 'x' return message",
-                "RULE: agencies/one/rules.lua:2: unknown key 'bdy' in the message; did you mean 'body'?");
+                "RULE: agencies/one/rules.lua:3: unknown key 'bdy' in the message; did you mean 'body'?");
     assert_rule("message.knd = 'x' return message",
-                "RULE: agencies/one/rules.lua:2: unknown key 'knd' in the message; did you mean 'kind'?");
+                "RULE: agencies/one/rules.lua:3: unknown key 'knd' in the message; did you mean 'kind'?");
     assert_rule("message.colour = 'x' return message",
-                "RULE: agencies/one/rules.lua:2: unknown key 'colour' in the message");
+                "RULE: agencies/one/rules.lua:3: unknown key 'colour' in the message");
     assert_rule("message[1] = 'x' return message",
                 "RULE: agencies/one/rules.lua:2: the message has a key that is no name");
     assert_rule("message.to = nil return message",
-                "RULE: agencies/one/rules.lua:2: message.to must be a text, not nil");
+                "RULE: agencies/one/rules.lua:3: message.to must be a text, not nil");
     assert_rule("message.body = 5 return message",
-                "RULE: agencies/one/rules.lua:2: message.body must be a text, not number");
+                "RULE: agencies/one/rules.lua:3: message.body must be a text, not number");
     assert_rule(
         "message.body = '\\xe2\\x82' return message",
-        "RULE: agencies/one/rules.lua:2: message.body is not valid UTF-8 (was it cut in the middle of a "
+        "RULE: agencies/one/rules.lua:2: message.body: it is not valid UTF-8 (was it cut in the middle of a "
         "character?)");
     assert_rule("message.extra = print or type return message",
-                "RULE: agencies/one/rules.lua:2: message.extra is a function");
-    assert_rule(
-        "message.extra = {} message.extra.x = message return message",
-        "RULE: agencies/one/rules.lua:2: message.extra is nested too deeply (does a table contain itself?)");
+                "RULE: agencies/one/rules.lua:2: message.extra: a function cannot be kept");
+    assert_rule("message.extra = {} message.extra.x = message return message",
+                "RULE: agencies/one/rules.lua:2: "
+                "message.extra.x.extra.x.extra.x.extra.x.extra.x.extra.x.extra.x.ext...: it is nested too "
+                "deeply (does a table contain itself?)");
     assert_rule("local t = {} for _ = 1, 30 do t = { t, t } end message.extra = t return message",
-                "RULE: agencies/one/rules.lua:2: message.extra holds too many values");
+                "RULE: agencies/one/rules.lua:2: message.extra.x: it holds too many values");
 }
 
 static void test_errors_name_file_and_line(void **state)
