@@ -14,6 +14,7 @@
 struct copy {
     lua_State *from, *to;
     struct copy_limits left;
+    bool whole; /* the fault is of a value as a whole: its outermost key says enough */
     char fault[80];
     char path[64]; /* to what is at fault, as Lua would write it */
 };
@@ -24,6 +25,12 @@ static bool refuse(struct copy *copy, const char *fault)
 {
     snprintf(copy->fault, sizeof copy->fault, "%s", fault);
     return false;
+}
+
+static bool refuse_whole(struct copy *copy, const char *fault)
+{
+    copy->whole = true;
+    return refuse(copy, fault);
 }
 
 static bool refuse_type(struct copy *copy, int index)
@@ -38,6 +45,8 @@ static bool lead_path(struct copy *copy, int key)
 {
     char whole[sizeof copy->path + KEY_LONGEST + 8], shown[KEY_LONGEST + 1] = "";
     size_t length = 0;
+    if (copy->whole)
+        copy->path[0] = '\0';
     if (lua_isinteger(copy->from, key)) {
         snprintf(whole, sizeof whole, "[%lld]%s", (long long)lua_tointeger(copy->from, key), copy->path);
     } else {
@@ -61,7 +70,7 @@ static bool copy_text(struct copy *copy, int index)
     size_t length;
     const char *text = lua_tolstring(copy->from, index, &length);
     if (length > copy->left.bytes)
-        return refuse(copy, "it is too large");
+        return refuse_whole(copy, "it is too large");
     copy->left.bytes -= length;
     if (copy->left.utf8 && utf8_valid_prefix(text, length) != length)
         return refuse(copy, "it is not valid UTF-8 (was it cut in the middle of a character?)");
@@ -94,7 +103,7 @@ static bool copy_pair(struct copy *copy, unsigned depth)
 static bool copy_table(struct copy *copy, int index, unsigned depth)
 {
     if (depth == COPY_DEEPEST)
-        return refuse(copy, "it is nested too deeply (does a table contain itself?)");
+        return refuse_whole(copy, "it is nested too deeply (does a table contain itself?)");
     size_t length = lua_rawlen(copy->from, index);
     lua_createtable(copy->to, (int)(length <= copy->left.values ? length : 0), length == 0 ? 8 : 0);
     if (json_is_marked_array(copy->from, index))
@@ -122,7 +131,7 @@ static bool copy_number(struct copy *copy, int index)
 static bool copy_value(struct copy *copy, int index, unsigned depth)
 {
     if (copy->left.values-- == 0)
-        return refuse(copy, "it holds too many values");
+        return refuse_whole(copy, "it holds too many values");
     switch (lua_type(copy->from, index)) {
     case LUA_TNIL:
         lua_pushnil(copy->to);
