@@ -50,10 +50,13 @@ static void show_file(const json_t *file)
     bool agency = strcmp(member(file, "kind"), "agency") == 0;
     if (!agency && fault == NULL)
         return;
-    printf("  %-6s %s", fault != NULL ? "FAULT" : "good", member(file, "path"));
+    bool hidden = json_object_get(file, "note") != NULL;
+    printf("  %-6s %s", fault != NULL ? "FAULT" : hidden ? "unused" : "good", member(file, "path"));
     show_list("for", json_object_get(file, "locations"));
     show_list("for company", json_object_get(file, "companies"));
     putchar('\n');
+    if (json_object_get(file, "note") != NULL)
+        printf("         %s\n", member(file, "note"));
     if (fault != NULL)
         printf("         %s\n", fault);
 }

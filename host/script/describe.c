@@ -110,6 +110,16 @@ static void append_quarantine(struct buffer *json, struct rule_service *rules, c
     append_text(json, "quarantined", quarantined ? why.message : NULL);
 }
 
+static bool is_told(const struct generation *generation, const char *path)
+{
+    for (size_t i = 0; i < generation->agency_count; i++) {
+        const char *hidden = generation->agencies[i].hidden;
+        if (hidden != NULL && strcmp(hidden, path) == 0)
+            return true;
+    }
+    return find_unit(generation, path) != NULL;
+}
+
 static void append_agency(struct buffer *json, struct rule_service *rules, const struct agency *agency,
                           const struct faults *faults)
 {
@@ -121,6 +131,22 @@ static void append_agency(struct buffer *json, struct rule_service *rules, const
     append_list(json, "locations", &agency_claims(agency)->locations);
     append_list(json, "companies", &agency_claims(agency)->companies);
     buffer_append_text(json, "}");
+}
+
+/* A file that is there, and whose agency runs what was published. */
+static void append_hidden(struct buffer *json, const struct agency *agency, const struct faults *faults)
+{
+    buffer_append_text(json, "{");
+    append_text(json, "path", agency->hidden);
+    buffer_append_text(json, ",\"kind\":\"agency\",\"hash\":null,\"loaded_at\":null,");
+    append_fault(json, find_fault(faults, agency->hidden));
+    buffer_append_text(json, ",");
+    append_text(json, "agency", agency->slug);
+    if (agency->unit == NULL || agency->unit->version == 0)
+        buffer_append_text(json, ",\"note\":\"published rules count instead of the file\"}");
+    else
+        buffer_append_format(json, ",\"note\":\"published version %lld is used instead of the file\"}",
+                             (long long)agency->unit->version);
 }
 
 static void append_files(struct buffer *json, struct rule_service *rules, const struct generation *generation,
@@ -140,9 +166,16 @@ static void append_files(struct buffer *json, struct rule_service *rules, const 
         append_agency(json, rules, &generation->agencies[i], faults);
         separator = ",";
     }
+    for (size_t i = 0; i < generation->agency_count; i++) {
+        if (generation->agencies[i].hidden == NULL)
+            continue;
+        buffer_append_text(json, separator);
+        append_hidden(json, &generation->agencies[i], faults);
+        separator = ",";
+    }
     for (size_t i = 0; i < faults->count; i++) {
         const char *path = faults->items[i].path;
-        if (find_unit(generation, path) != NULL)
+        if (is_told(generation, path))
             continue;
         buffer_append_text(json, separator);
         append_broken(json, strstr(path, "/rules.lua") != NULL ? "agency" : "trusted", &faults->items[i]);

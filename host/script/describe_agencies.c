@@ -94,6 +94,7 @@ static json_t *describe_agency(struct rule_service *rules, const struct agency *
     if (agency->unit != NULL)
         describe_unit(rules, shown, agency);
     set_text(shown, "fault", agency->unit == NULL ? agency->fault : fault_of(faults, agency->slug));
+    set_text(shown, "hidden_file", agency->hidden);
     if (agency->candidate != NULL)
         json_object_set_new(shown, "candidate", describe_candidate(agency->candidate));
     return shown;

@@ -13,6 +13,7 @@ const struct claims *agency_claims(const struct agency *agency)
 void agency_deinit(struct agency *agency)
 {
     free(agency->slug);
+    free(agency->hidden);
     free(agency->fault);
     unit_unref(agency->unit);
     candidate_unref(agency->candidate);

@@ -13,6 +13,7 @@ struct agency {
     char *slug;
     struct unit *unit;           /* NULL where its rules never were good */
     struct candidate *candidate; /* tried beside `unit`, or NULL */
+    char *hidden;                /* path of the file that is not used, where published rules are; or NULL */
     char *fault;                 /* why, where unit is NULL: "file:line: what" */
     struct claims broken_claims; /* what a file without unit seems to claim */
     char broken_hash[UNIT_HASH_SIZE];

@@ -141,7 +141,10 @@ static struct candidate *candidate_of(const struct generations *generations, con
 
 static struct agency agency_of(const struct generations *generations, const struct source *source)
 {
+    const struct source *file = sources_find(&generations->agency_sources, source->name);
     struct agency agency = {.slug = text_duplicate(source->name)};
+    if (file != NULL && file != source)
+        agency.hidden = text_duplicate(file->path);
     if (source->good != NULL) {
         agency.unit = unit_ref(source->good);
         agency.candidate = candidate_of(generations, source->name);

@@ -1,8 +1,8 @@
 -- The difference of two texts by lines, in the unified format (POSIX, diff -u).
 --
 -- The shortest edit script is looked for as Myers does ("An O(ND) Difference Algorithm and Its Variations", 1986).
--- Texts that share next to nothing would take long: past `most_edits` edits or `most_steps` steps everything between the
--- first and the last line that differ is told as replaced, which is true as well.
+-- Texts that share next to nothing would take long: past `most_edits` edits or `most_steps` steps everything between
+-- the first and the last line that differ is told as replaced, which is true as well.
 local difference = {}
 
 local context_lines <const> = 3

@@ -2,6 +2,8 @@
 local admin = require "bascule.handlers.admin"
 local health = require "bascule.handlers.health"
 local oauth = require "bascule.handlers.oauth"
+local publishing = require "bascule.handlers.publishing"
+local rules = require "bascule.handlers.rules"
 local webhooks = require "bascule.handlers.webhooks"
 
 return {
@@ -33,6 +35,17 @@ return {
   { "GET", "/admin/v1/scripts", admin.scripts },
   { "POST", "/admin/v1/scripts/rollback", admin.rollback },
   { "POST", "/admin/v1/reload", admin.reload },
+  { "GET", "/admin/v1/agencies", rules.agencies },
+  { "GET", "/admin/v1/agencies/:slug", rules.agency },
+  { "GET", "/admin/v1/agencies/:slug/rules", rules.source },
+  { "PUT", "/admin/v1/agencies/:slug/rules", publishing.publish },
+  { "DELETE", "/admin/v1/agencies/:slug/rules", publishing.unpublish },
+  { "GET", "/admin/v1/agencies/:slug/versions", rules.versions },
+  { "GET", "/admin/v1/agencies/:slug/versions/:version", rules.version },
+  { "GET", "/admin/v1/agencies/:slug/versions/:version/diff", rules.difference },
+  { "POST", "/admin/v1/agencies/:slug/rollback", publishing.rollback },
+  { "POST", "/admin/v1/agencies/:slug/promote", publishing.promote },
+  { "POST", "/admin/v1/agencies/:slug/withdraw", publishing.withdraw },
   { "GET", "/admin/v1/installations", admin.installations },
   { "POST", "/admin/v1/installations/:location/test", admin.test_location },
   { "POST", "/admin/v1/companies/:company/refresh", admin.refresh_company },

@@ -525,7 +525,7 @@ function scripts.generation() end
 ---@field fault? string what is wrong with its newest rules; earlier ones run unless `broken`
 ---@field broken boolean nothing runs: its messages are rejected with the fault
 ---@field quarantine? string why its rules do not run
----@field note? string
+---@field hidden_file? string path of a file that is not used, because rules were published
 ---@field candidate? host.scripts.Candidate
 ---@class host.scripts.Candidate
 ---@field version integer
