@@ -60,7 +60,9 @@ const struct command rules_diff = {
         "  --show-text      examples show texts and numbers; else how long they are\n"
         "  --fail-on WHAT   failures: status 0 where messages change and none fails anew\n\n"
         "Both sides are told the same: the time when the message was accepted, the location's settings of\n"
-        "today that are no secrets, the same seed, attempt 0, no contact and no memory.\n\n"
+        "today that are no secrets, the same seed, attempt 0, no contact. What rules remember is counted "
+        "from\n"
+        "nothing, for each side by itself, in the order of the messages.\n\n"
         "Status 0: nothing changes; 1: something does; 2: what was asked makes no sense; 3: messages fail\n"
         "that did not before.\n",
     .run = run,

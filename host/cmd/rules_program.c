@@ -16,16 +16,18 @@ void rules_switch(json_t *arguments, const char *name, bool given)
         json_object_set_new(arguments, name, json_true());
 }
 
+/* The scripts before the store: what is published there would come before the files, and a record of them
+ * would be kept. */
 static int start(struct program *program, const struct rules_program *work)
 {
     log_set_level(LOG_ERROR + 1); /* the program tells what it finds */
     int status = program_read_seal_keys(program, false);
+    if (status == EXIT_DONE)
+        status = program_load_scripts(program, "bascule.server", work->agencies_path);
     if (status == EXIT_DONE && work->store)
         status = program_open_store(program);
     if (status == EXIT_DONE && work->store)
         status = program_start_store_service(program);
-    if (status == EXIT_DONE)
-        status = program_load_scripts(program, "bascule.server", work->agencies_path);
     return status == EXIT_DONE ? EXIT_DONE : EXIT_CONFIGURATION;
 }
 

@@ -70,8 +70,9 @@ end
 ---@param declarations table<string, host.rules.Memory> of host.rules.needs
 ---@param whose bascule.Whose
 ---@param now integer as context.now
+---@param from? {memory_read: function} else the store
 ---@return table<string, bascule.Remembered>? memory, string? error, string? name
-function memory.read(message_id, declarations, whose, now)
+function memory.read(message_id, declarations, whose, now, from)
   local keys, places, found = {}, {}, {}
   for _, name in ipairs(sorted_names(declarations)) do
     local entry = entry_of(name, declarations[name], whose, now)
@@ -82,7 +83,7 @@ function memory.read(message_id, declarations, whose, now)
   end
   if #keys > 0 then
     local why, code
-    found, why, code = store.memory_read(message_id, keys)
+    found, why, code = (from or store).memory_read(message_id, keys)
     if not found then
       return nil, why, code
     end

@@ -1,6 +1,7 @@
 -- `bascule rules diff`: new rules against those that run, over the real outbound messages of the store. Its arguments
 -- are host.config.arguments(). Both sides are told the same: the time when the message was accepted, the location's
--- settings that are no secrets, the same seed, attempt 0, no contact and no memory.
+-- settings that are no secrets, the same seed, attempt 0, no contact; and what each remembers is counted from nothing,
+-- in the order of the messages.
 local config = require "host.config"
 local dryrun = require "host.dryrun"
 local json = require "host.json"
@@ -10,7 +11,9 @@ local time = require "host.time"
 local clock = require "bascule.testing.clock"
 local comparison = require "commands.comparison"
 local location_settings = require "bascule.settings"
+local memory = require "bascule.memory"
 local messages = require "bascule.messages"
+local remembered = require "commands.remembered"
 local show = require "commands.show"
 
 local arguments = config.arguments()
@@ -49,30 +52,49 @@ end
 
 ---@class bascule.Side
 ---@field rules host.dryrun.Rules
+---@field kept commands.Remembered
+---@field declared table<string, table<string, host.rules.Memory>> by agency
 
 local function side(from)
   local rules, why = dryrun.open(from)
   if not rules then
     usage("%s", words(why))
   end
-  return { rules = rules }
+  return { rules = rules, kept = remembered.new(), declared = {} }
 end
 
--- What runs, as the store has it.
-local function recorded_sources()
-  local versions, why = store.rules_current()
+-- The version of an agency's file that runs, of those that servers recorded.
+local function file_version(slug)
+  local versions, why = store.rules_list(slug)
   if not versions then
     usage("%s", words(why))
   end
-  local sources = {}
   for _, version in ipairs(versions) do
-    if version.mode == "live" then
+    if version.origin == "file" and version.mode == "live" then
+      return store.rules_get(slug, version.version)
+    end
+  end
+end
+
+-- What runs, as the store has it: what was published, and what the files of the new side's agencies were.
+local function recorded_sources(after)
+  local sources, known = {}, {}
+  local function add(version)
+    if version and version.mode == "live" and version.source and not known[version.agency] then
+      known[version.agency] = true
       local path = ("%s@%d"):format(version.agency, version.version)
       sources[#sources + 1] = { slug = version.agency, path = path, source = version.source }
     end
   end
+  local published, why = store.rules_current()
+  for _, version in ipairs(published or usage("%s", words(why))) do
+    add(version)
+  end
+  for _, agency in ipairs(after.rules:agencies()) do
+    add(not known[agency.slug] and file_version(agency.slug))
+  end
   if #sources == 0 then
-    usage "the store knows of no rules that run: a server that ran on it records them; else give --against DIR"
+    usage "the store knows of no rules that ran: a server that runs on it keeps a record; else give --against DIR"
   end
   return sources
 end
@@ -127,13 +149,24 @@ local function context_of(message)
   }
 end
 
+local function declarations(one, agency)
+  one.declared[agency] = one.declared[agency] or one.rules:needs(agency).memory
+  return one.declared[agency]
+end
+
 ---@return commands.Outcome
 local function decide(one, agency, message, given)
   local context = context_of(message)
-  context.memory = {}
+  local declared = declarations(one, agency)
+  local whose = { location = message.location, agency = agency, contact = given.contact_id, number = given.to }
+  one.kept.now = context.now
+  context.memory = memory.read(message.id, declared, whose, context.now, one.kept)
   local decision, why, code = one.rules:call("outbound", agency, given, context)
   if not decision then
     return { action = "fail", reason = words(why), code = code, agency = agency }
+  end
+  if decision.action == "send" or decision.action == "split" then
+    one.kept:apply(memory.effects(decision.memory, declared, whose, context.now))
   end
   decision.agency, decision.usage = agency, nil
   return decision
@@ -172,9 +205,47 @@ local function newest_first(since, limit, visit)
   until not cursor
 end
 
+-- The cursors of the pages that hold the newest `limit` messages, newest first (the first page has none), and how many
+-- more than that they hold.
+local function pages(since, limit)
+  local cursors, total = {}, 0
+  local found, cursor
+  repeat
+    cursors[#cursors + 1] = cursor or false
+    found, cursor = list(since, cursor)
+    total = total + #outbound(found)
+  until not cursor or total >= limit
+  return cursors, math.max(0, total - limit)
+end
+
+-- The same ones, oldest first.
+local function oldest_first(since, limit, visit)
+  local cursors, beyond = pages(since, limit)
+  for at = #cursors, 1, -1 do
+    local found = outbound(list(since, cursors[at] or nil))
+    for i = #found, 1, -1 do
+      if beyond > 0 then
+        beyond = beyond - 1
+      else
+        visit(found[i])
+      end
+    end
+  end
+end
+
+local function remembers(one)
+  for _, agency in ipairs(one.rules:agencies()) do
+    if next(declarations(one, agency.slug)) then
+      return true
+    end
+  end
+  return false
+end
+
 local function compare(before, after, since, limit)
   local report = comparison.new(number("examples", examples_default))
-  newest_first(since, limit, function(message)
+  local walk = (remembers(before) or remembers(after)) and oldest_first or newest_first
+  walk(since, limit, function(message)
     local old, new = agencies(before, after, message)
     if not arguments.agency or arguments.agency == old or arguments.agency == new then
       local given = messages.outbound(json.decode(message.payload))
@@ -202,12 +273,16 @@ local function status_of(report)
 end
 
 local function print_json(report, broken, seconds)
+  local groups = report:list(arguments["show-text"])
+  for _, group in ipairs(groups) do
+    json.array(group.examples)
+  end
   show.line("%s", json.encode {
     messages = report.messages,
     changes = report.changes,
     new_failures = report.failures,
     broken = json.array(broken),
-    groups = json.array(report:list(arguments["show-text"])),
+    groups = json.array(groups),
     seconds = seconds,
   })
 end
@@ -229,7 +304,7 @@ local function run()
   local since, limit = since_ms(), number("limit", math.maxinteger)
   local started = time.monotonic_ms()
   local after = side()
-  local before = side(arguments.against or recorded_sources())
+  local before = side(arguments.against or recorded_sources(after))
   if arguments.agency then
     check_agency({ before, after }, arguments.agency)
   end

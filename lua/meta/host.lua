@@ -419,8 +419,8 @@ function store.probe() end
 local dryrun = {}
 ---@class host.dryrun.Rules
 local dry_rules = {}
---- What a folder holds, loaded as a server would (nil: BASCULE_AGENCIES), or the sources that are given, whose own tests
---- are not run. Error: REFUSED (the trusted tree or the folder); agencies whose files are broken are listed as such.
+--- What a folder holds, loaded as a server without a store would (nil: BASCULE_AGENCIES), or the sources that are given,
+--- whose own tests are not run. Error: REFUSED (the trusted tree or the folder); agencies whose files are broken are listed as such.
 ---@param from? string|{slug:string, path:string, source:string}[]
 ---@return host.dryrun.Rules? rules, string? error, string? name
 function dryrun.open(from) end
@@ -431,6 +431,10 @@ function dry_rules:agencies() end
 ---@param company? string
 ---@return string
 function dry_rules:agency(location, company) end
+--- As host.rules.needs.
+---@param agency string
+---@return table
+function dry_rules:needs(agency) end
 --- As host.rules.outbound and its kin, without waiting. Errors: RULE, BROKEN.
 ---@param name "outbound"|"inbound"|"report"
 ---@param agency string

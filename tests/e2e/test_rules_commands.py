@@ -208,6 +208,26 @@ def test_diff_says_what_makes_no_sense(kit, store, arguments, words):
     assert words in done.stderr
 
 
+def test_diff_against_what_a_server_ran(kit, tmp_path):
+    folder = tmp_path / "server"
+    folder.mkdir()
+    server = Bascule(folder, BASCULE_DELIVERY_WORKERS=0)
+    server.rule("acme", RULE)
+    server.start()
+    assert server.webhook(payload()).status == 200
+    server.stop()
+    store = {"BASCULE_STORE": f"sqlite:{folder}/bascule.db"}
+    assert groups(kit("diff", "--json", **store)) == {"unchanged": 1}
+    (kit.agencies / "acme/rules.lua").write_text(RULE.replace('"ACME"', '"OTHER"'))
+    for _ in range(2):  # the first has left no record of its own rules
+        assert groups(kit("diff", "--json", **store)) == {"sender changed": 1}
+
+
+def test_diff_without_a_record_asks_for_the_old_rules(kit):
+    done = kit("diff")
+    assert done.returncode == 2 and "--against DIR" in done.stderr
+
+
 # ---- new, test
 
 

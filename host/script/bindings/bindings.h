@@ -21,6 +21,9 @@ int binding_open_rules(lua_State *L);
 /* rules.c: {us, instructions, memory_bytes} of a call. */
 struct rule_usage;
 void binding_push_usage(lua_State *L, const struct rule_usage *usage);
+/* rules.c: what the agency's rules need (host.rules.needs); NULL: the default rule's. */
+struct agency;
+void binding_push_needs(lua_State *L, const struct agency *agency);
 int binding_open_scripts(lua_State *L);
 int binding_open_store(lua_State *L);
 int binding_open_time(lua_State *L);

@@ -45,16 +45,19 @@ static int close_rules(lua_State *L)
 
 /* ---- open ---- */
 
-/* Of a folder as the server would load it, the files' own tests among it. */
+/* Of a folder as the server would load it, the files' own tests among it; without the store, whose versions
+ * would come before the files, and which would keep a record of them. */
 static struct generation *load_folder(const struct generations *running, const char *folder,
                                       struct error *error)
 {
+    struct script_host host = *running->host;
+    host.store = NULL;
     struct generations_options options = {
         .lua_path = running->lua_path,
         .agencies_path = folder,
         .entry = running->entry,
         .kept = 1,
-        .host = running->host,
+        .host = &host,
     };
     struct generations *loaded = generations_new(&options, error);
     if (loaded == NULL)
@@ -175,6 +178,14 @@ static int find_agency(lua_State *L)
     return 1;
 }
 
+/* rules:needs(agency) */
+static int push_needs(lua_State *L)
+{
+    const struct dry_rules *rules = check_rules(L);
+    binding_push_needs(L, find_slug(rules->generation, luaL_checkstring(L, 2)));
+    return 1;
+}
+
 static struct rule_state *get_state(const struct dry_rules *rules, struct unit *unit, struct error *error)
 {
     struct unit_set *library = rules->generation->library;
@@ -284,11 +295,8 @@ static int run_tests(lua_State *L)
 
 int binding_open_dryrun(lua_State *L)
 {
-    static const luaL_Reg methods[] = {{"agencies", list_agencies},
-                                       {"agency", find_agency},
-                                       {"call", call},
-                                       {"tests", run_tests},
-                                       {NULL, NULL}};
+    static const luaL_Reg methods[] = {{"agencies", list_agencies}, {"agency", find_agency}, {"call", call},
+                                       {"needs", push_needs},       {"tests", run_tests},    {NULL, NULL}};
     static const luaL_Reg meta[] = {{"__gc", close_rules}, {"__close", close_rules}, {NULL, NULL}};
     static const luaL_Reg functions[] = {{"open", open_rules}, {NULL, NULL}};
     luaL_newmetatable(L, rules_type);

@@ -181,8 +181,12 @@ static void push_memory(lua_State *L, const struct memory_declaration *memory)
     }
 }
 
-static void push_needs(lua_State *L, const char *slug, const struct declarations *declarations)
+void binding_push_needs(lua_State *L, const struct agency *agency)
 {
+    static const struct declarations nothing = {.contact = false};
+    bool loaded = agency != NULL && agency->unit != NULL;
+    const char *slug = loaded ? agency->slug : "default";
+    const struct declarations *declarations = loaded ? &agency->unit->declarations : &nothing;
     lua_createtable(L, 0, 3);
     lua_pushstring(L, slug);
     lua_setfield(L, -2, "agency");
@@ -198,14 +202,11 @@ static void push_needs(lua_State *L, const char *slug, const struct declarations
 
 static int needs(lua_State *L)
 {
-    static const struct declarations nothing = {.contact = false};
     const char *location = luaL_checkstring(L, 1), *company = luaL_optstring(L, 2, NULL);
     const struct script_coroutine *coroutine = coroutine_running(L);
     if (coroutine == NULL || coroutine->generation == NULL)
         return binding_unavailable(L, "rules");
-    const struct agency *agency = generation_find_agency(coroutine->generation, location, company);
-    bool loaded = agency != NULL && agency->unit != NULL;
-    push_needs(L, loaded ? agency->slug : "default", loaded ? &agency->unit->declarations : &nothing);
+    binding_push_needs(L, generation_find_agency(coroutine->generation, location, company));
     return 1;
 }
 
