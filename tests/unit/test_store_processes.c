@@ -1,5 +1,8 @@
 /* Several processes on one store: claims, deduplication, refresh leases, one-time states and ids hold over
  * all of them, and one that is killed loses nothing that it acknowledged. Written against store.h alone. */
+#include "store/store_memory.h"
+#include "store/store_rules.h"
+
 #include "store_fixture.h"
 
 #include <signal.h>
@@ -287,6 +290,71 @@ static void a_state_is_taken_by_one(void **state)
     assert_int_equal(distinct, STATES);
 }
 
+/* ---- memory and versions of rules ---- */
+
+#define COUNTED_MOST 40
+
+/* Everybody counts as long as there is room. */
+static void count_until_refused(struct worker *worker)
+{
+    struct store_effect effect = {.entry = {"loc", "today", "location"},
+                                  .op = EFFECT_ADD,
+                                  .by = 1,
+                                  .most = COUNTED_MOST,
+                                  .expires_ms = NOW + 1};
+    enum store_status status = STORE_OK;
+    for (int i = 0; status == STORE_OK; i++) {
+        char message_id[32];
+        snprintf(message_id, sizeof message_id, "%s-%d", worker->name, i);
+        status = store_memory_apply(worker->session, message_id, &effect, 1, NOW);
+        CHECK(status == STORE_OK || status == STORE_REFUSED);
+        if (status == STORE_OK)
+            fprintf(worker->out, "%s\n", message_id);
+    }
+}
+
+static void a_counter_stops_at_its_most(void **state)
+{
+    struct fixture *fixture = *state;
+    struct buffer lines = run_workers(fixture->url, count_until_refused);
+    size_t distinct, count = count_lines(&lines, &distinct);
+    assert_int_equal(count, COUNTED_MOST);
+}
+
+#define PUBLICATIONS 40
+
+static void publish_and_record(struct worker *worker)
+{
+    for (int i = 0; i < PUBLICATIONS; i++) {
+        uint64_t version;
+        char hash[16];
+        snprintf(hash, sizeof hash, "h%d", i);
+        struct store_rules_new rules = {
+            .agency = "acme", .source = SLICE_LITERAL("x"), .hash = hash, .now_ms = NOW, .kept = 10};
+        CHECK(store_rules_add(worker->session, &rules, &version) == STORE_OK);
+        fprintf(worker->out, "%d\n", (int)version);
+        rules.hash = "the file's, the same everywhere";
+        enum store_status status = store_rules_record(worker->session, &rules, &version);
+        CHECK(status == STORE_OK || status == STORE_DUPLICATE);
+        if (status == STORE_OK)
+            fprintf(worker->out, "%d\n", (int)version);
+    }
+}
+
+static void a_version_is_numbered_once_and_one_is_live(void **state)
+{
+    struct fixture *fixture = *state;
+    struct store_rules_list list;
+    struct buffer lines = run_workers(fixture->url, publish_and_record);
+    size_t distinct, count = count_lines(&lines, &distinct);
+    assert_int_equal(count, PROCESSES * PUBLICATIONS + 1);
+    assert_int_equal(distinct, count);
+    reopen(fixture);
+    assert_int_equal(store_rules_current(fixture->session, &list), STORE_OK);
+    assert_int_equal(list.count, 1);
+    store_rules_list_deinit(&list);
+}
+
 /* ---- opening and dying ---- */
 
 static void probe_once(struct worker *worker)
@@ -380,6 +448,8 @@ int main(void)
         PROCESS_TEST(one_message_has_one_id_everywhere),
         PROCESS_TEST(a_refresh_token_is_used_once),
         PROCESS_TEST(a_state_is_taken_by_one),
+        PROCESS_TEST(a_counter_stops_at_its_most),
+        PROCESS_TEST(a_version_is_numbered_once_and_one_is_live),
         PROCESS_TEST(a_new_store_is_made_by_one_of_many),
         PROCESS_TEST(a_killed_process_loses_nothing_acknowledged),
     };
