@@ -90,6 +90,8 @@ enum store_status sqlite_event_add(struct store_session *session, int64_t id, in
                                    const struct store_event *event);
 
 int64_t sqlite_external_hash(const char *external_id); /* the first column of message_external */
+/* Ids of one block of message_place: 2^18 ms, four minutes. The number stands in statements too. */
+#define SQLITE_BLOCK_SHIFT 38
 /* No message that is accepted at that time or later has a lower id. */
 int64_t sqlite_first_id(int64_t time_ms);
 

@@ -45,9 +45,9 @@ int sqlite_list_functions(sqlite3 *db)
 
 /* Each row says whether it matches, so that those that do not are counted too. CASE stops at the first that
  * is false; AND would read the texts of every row. */
-#define MATCHES                                                                              \
-    "CASE WHEN ?2 >= 0 AND state <> ?2 THEN 0 WHEN ?3 IS NOT NULL AND location <> ?3 THEN 0" \
-    " WHEN created_ms < ?6 OR created_ms >= ?7 THEN 0"                                       \
+#define MATCHES                                                                                      \
+    "CASE WHEN ?2 >= 0 AND state <> ?2 THEN 0 WHEN ?3 IS NOT NULL AND message.location <> ?3 THEN 0" \
+    " WHEN created_ms < ?6 OR created_ms >= ?7 THEN 0"                                               \
     " WHEN ?4 IS NULL THEN 1 WHEN holds(payload, ?4) THEN 1 ELSE holds(coalesce(sent, ''), ?4) END"
 
 #define MATCHES_EXACTLY                                        \
@@ -59,6 +59,12 @@ int sqlite_list_functions(sqlite3 *db)
 static const char WALK[] = "SELECT id, " MATCHES " FROM message WHERE" ON_PAGE;
 static const char WALK_FAILED[] = "SELECT id, " MATCHES " FROM message INDEXED BY message_failed"
                                   " WHERE state IN (6, 7) AND state = ?2 AND" ON_PAGE;
+/* Block by block of those in which the location has messages. */
+static const char WALK_PLACE[] =
+    "SELECT id, " MATCHES " FROM message_place AS place CROSS JOIN message"
+    " ON id >= max(place.block << 38, ?8) AND id < min((place.block + 1) << 38, ?1)"
+    " WHERE place.location = ?3 AND place.block <= ?1 >> 38 AND place.block >= ?8 >> 38"
+    " ORDER BY place.block DESC, id DESC";
 static const char WALK_EXACT[] = "SELECT id, " MATCHES_EXACTLY " AND external_id = ?4 FROM message"
                                  " WHERE external_hash = ?5 AND" ON_PAGE;
 
@@ -143,7 +149,8 @@ static enum store_status find_page(struct store_session *session, const struct s
     if (status != STORE_OK || page->count > 0)
         return status;
     bool failed = filter->state == MESSAGE_REJECTED || filter->state == MESSAGE_DEAD;
-    return walk(session, bind_filter(session, failed ? WALK_FAILED : WALK, filter, before), limit, page);
+    const char *sql = failed ? WALK_FAILED : filter->location != NULL ? WALK_PLACE : WALK;
+    return walk(session, bind_filter(session, sql, filter, before), limit, page);
 }
 
 static enum store_status load_page(struct store_session *session, const struct page *page,

@@ -104,6 +104,17 @@ static enum store_status insert(struct store_session *session, const struct stor
     return sqlite_change(session, s);
 }
 
+static const char NOTE_PLACE[] =
+    "INSERT INTO message_place (location, block) VALUES (?1, ?2) ON CONFLICT (location, block) DO NOTHING";
+
+static enum store_status note_place(struct store_session *session, const char *location, int64_t id)
+{
+    sqlite3_stmt *s = sqlite_statement(session, NOTE_PLACE);
+    sqlite_bind_text(s, 1, location);
+    sqlite3_bind_int64(s, 2, id >> SQLITE_BLOCK_SHIFT);
+    return sqlite_run(session, s);
+}
+
 static enum store_status find_duplicate(struct store_session *session, const struct message_hashes *hashes,
                                         int64_t *id)
 {
@@ -127,6 +138,8 @@ static enum store_status accept_hashed(struct store_session *session, const stru
         status = insert(session, message, hashes, *id);
     if (status == STORE_NOT_FOUND)
         return find_duplicate(session, hashes, id);
+    if (status == STORE_OK)
+        status = note_place(session, message->location, *id);
     if (status == STORE_OK)
         session->last_id = *id;
     return status;

@@ -171,8 +171,9 @@ struct store_message_list {
 };
 /* Where `query` is the id or the external id of messages that pass the other filters, those alone; else what
  * holds it as text, letters of ASCII in either case. One call looks at STORE_LIST_EXAMINED_MOST messages at
- * most: a page may come back with fewer than `limit` items, or none, and a `next` to go on with. NOT_FOUND
- * for a malformed cursor. Without events. */
+ * most: a page may come back with fewer than `limit` items, or none, and a `next` to go on with. With a
+ * location it looks only at what came within minutes of one of that location's. NOT_FOUND for a malformed
+ * cursor. Without events. */
 #define STORE_LIST_EXAMINED_MOST 5000
 enum store_status store_message_list(struct store_session *session, const struct store_message_filter *filter,
                                      struct store_message_list *list);

@@ -314,19 +314,36 @@ static void what_is_older_is_not_looked_at(void **state)
     store_message_list_deinit(&list);
 }
 
-static void lists_in_pages_that_miss_nothing(void **state)
+/* A small location among large ones: its messages are found, not searched for. */
+static void what_others_sent_long_after_is_not_looked_at(void **state)
 {
     struct fixture *fixture = *state;
-    char expected[16];
-    for (int i = 0; i < 7; i++) {
-        snprintf(expected, sizeof expected, "x%d", i);
-        accept(fixture->session, "a", expected, "c");
+    struct store_message_filter filter = {.state = -1, .location = "small", .limit = 10};
+    assert_int_equal(store_batch_begin(fixture->session), STORE_OK);
+    accept_at(fixture->session, "small", "s1", "c", NOW - 3600000);
+    accept_at(fixture->session, "large", "l", "c", NOW - 3600000);
+    accept_at(fixture->session, "small", "s2", "c", NOW - 3600000);
+    for (int i = 0; i <= STORE_LIST_EXAMINED_MOST; i++) {
+        char external_id[16];
+        snprintf(external_id, sizeof external_id, "l%d", i);
+        accept_at(fixture->session, "large", external_id, external_id, NOW);
     }
-    struct store_message_filter filter = {.state = -1, .limit = 3};
+    accept_at(fixture->session, "small", "s3", "c", NOW + 3600000);
+    assert_int_equal(store_batch_commit(fixture->session), STORE_OK);
+    assert_lists(fixture->session, filter, "s3 s2 s1");
+    filter.query = "Hello";
+    assert_lists(fixture->session, filter, "s3 s2 s1");
+    filter.since_ms = NOW;
+    assert_lists(fixture->session, filter, "s3");
+}
+
+static void assert_pages(struct store_session *session, struct store_message_filter filter)
+{
+    char expected[16];
     struct id cursor;
     int seen = 7;
     for (int page = 0; page < 3; page++) {
-        struct store_message_list list = list_messages(fixture->session, filter);
+        struct store_message_list list = list_messages(session, filter);
         for (size_t i = 0; i < list.count; i++) {
             snprintf(expected, sizeof expected, "x%d", --seen);
             assert_string_equal(list.items[i].external_id, expected);
@@ -337,6 +354,18 @@ static void lists_in_pages_that_miss_nothing(void **state)
         store_message_list_deinit(&list);
     }
     assert_int_equal(seen, 0);
+}
+
+static void lists_in_pages_that_miss_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    char external_id[16];
+    for (int i = 0; i < 7; i++) {
+        snprintf(external_id, sizeof external_id, "x%d", i);
+        accept_at(fixture->session, "a", external_id, "c", NOW + i * INT64_C(150000));
+    }
+    assert_pages(fixture->session, (struct store_message_filter){.state = -1, .limit = 3});
+    assert_pages(fixture->session, (struct store_message_filter){.state = -1, .location = "a", .limit = 3});
 }
 
 static void a_full_last_page_is_the_end(void **state)
@@ -439,6 +468,7 @@ int main(void)
         STORE_TEST(lists_newest_first_by_state_and_location),
         STORE_TEST(lists_what_was_accepted_within_a_time),
         STORE_TEST(what_is_older_is_not_looked_at),
+        STORE_TEST(what_others_sent_long_after_is_not_looked_at),
         STORE_TEST(lists_in_pages_that_miss_nothing),
         STORE_TEST(a_full_last_page_is_the_end),
         STORE_TEST(finds_ids_before_words),

@@ -88,6 +88,10 @@ static void run_the_road(struct store_session *session)
     assert_int_equal(store_message_replay(session, claimed.id, NULL, NOW), STORE_CONFLICT);
     struct store_message message = get(session, claimed.id);
     store_message_deinit(&message);
+    struct store_message_filter filter = {.state = -1, .location = "a", .limit = 10};
+    struct store_message_list list;
+    assert_int_equal(store_message_list(session, &filter, &list), STORE_OK);
+    store_message_list_deinit(&list);
     remember_and_forget(session);
 }
 
@@ -135,6 +139,9 @@ static void each_search_has_its_index(void **state)
          "message_waiting (conversation_hash=? AND rowid<?)"},
         {"external_hash = ?1 AND place_hash", "message_external (external_hash=? AND place_hash=?)"},
         {"FROM event", "USING PRIMARY KEY (message=?)"},
+        {"FROM message_place",
+         "PRIMARY KEY (location=? AND block>? AND block<?); SEARCH message USING INTEGER "
+         "PRIMARY KEY (rowid>? AND rowid<?); "},
         {"DELETE FROM memory WHERE id IN", "memory_expires (expires_ms<?)"},
         {"DELETE FROM memory_mark WHERE (entry", "memory_expires (expires_ms<?)"},
     };
@@ -340,16 +347,28 @@ static void a_newer_file_is_refused(void **state)
     assert_refused(fixture->url, "newer than this program");
 }
 
+/* One message, without a page to follow. */
+static void assert_listed(struct store_session *session, const char *location)
+{
+    struct store_message_list list;
+    struct store_message_filter filter = {.state = -1, .location = location, .limit = 10};
+    assert_int_equal(store_message_list(session, &filter, &list), STORE_OK);
+    assert_int_equal(list.count, 1);
+    store_message_list_deinit(&list);
+}
+
 /* A file as version 1 left it: migrations only add. */
 static void a_file_of_version_1_is_brought_up_to_date(void **state)
 {
     struct fixture *fixture = *state;
     struct id id = accept(fixture->session, "a", "x1", "c1");
-    pragma(fixture->session, "DROP TABLE memory; DROP TABLE memory_mark; DROP TABLE rules_version;"
-                             "DROP TABLE rules_revision; PRAGMA user_version=1");
+    pragma(fixture->session,
+           "DROP TABLE message_place; DROP TABLE memory; DROP TABLE memory_mark; DROP TABLE rules_version;"
+           "DROP TABLE rules_revision; PRAGMA user_version=1");
     struct store *again = open_store(fixture->url);
     struct store_session *session = open_session(again);
     assert_int_equal(state_of(session, id.text), MESSAGE_QUEUED);
+    assert_listed(session, "a");
     struct store_effect effect = {
         .entry = {"a", "n", "k"}, .op = EFFECT_SET, .value = "1", .expires_ms = NOW + 1};
     assert_int_equal(store_memory_apply(session, id.text, &effect, 1, NOW), STORE_OK);
