@@ -73,7 +73,7 @@ def test_a_slow_location_does_not_hold_up_another(programs):
 
 def test_a_rule_that_uses_up_its_time_does_not_hold_up_another(programs):
     simulator = programs.simulator(location=f"{LOCATION},{SLOW}")
-    bascule = programs.bascule(simulator)
+    bascule = programs.bascule(simulator, BASCULE_RULE_MS=50, BASCULE_RULE_INSTRUCTIONS=1000000000)
     bascule.connect(simulator)
     bascule.rule("spin", 'return { locations = { "%s" }, outbound = function() while true do end end }' % SLOW)
     eventually(lambda: "spin" in bascule.admin("GET", "/scripts").body.decode(), 5, "the rule to be loaded")

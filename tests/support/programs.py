@@ -150,6 +150,7 @@ class Bascule(Program):
             "BASCULE_EGRESS_ALLOW": "127.0.0.0/8",
             "BASCULE_RECEIPT_POLL_MS": 200,
             "BASCULE_RETRY_BASE_MS": 100,
+            "BASCULE_RULE_MS": 1000,  # an innocent rule under a sanitizer on a busy machine
             "GHL_CLIENT_ID": "app1-suffix",
             "GHL_CLIENT_SECRET": "simulated-secret",
             "GHL_CONVERSATION_PROVIDER_ID": "provider1",
