@@ -1,5 +1,6 @@
 /* The store: what Bascule keeps, and what each call promises. It speaks of messages, installations and
- * settings, not of tables; SQLite stands behind it (sqlite*.c), MongoDB is to follow under the same contract.
+ * settings, and in store_memory.h and store_rules.h of what rules remember and of their versions, not of
+ * tables; SQLite stands behind it (sqlite*.c), MongoDB is to follow under the same contract.
  *
  * A `struct store` is an opened store; a `struct store_session` is one connection to it, used by one thread
  * at a time. Calls block: event loops reach them through store_service.h only. A call is atomic: it happens
