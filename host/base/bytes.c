@@ -187,12 +187,24 @@ size_t text_distance(const char *a, const char *b)
     return table[rows][columns];
 }
 
+/* A name such as "until_" is meant by "untl" too. */
+static size_t distance_to_name(const char *word, const char *name)
+{
+    char bare[DISTANCE_LONGEST + 1];
+    size_t length = strlen(name), distance = text_distance(word, name);
+    if (length < 2 || length > DISTANCE_LONGEST || name[length - 1] != '_')
+        return distance;
+    memcpy(bare, name, length - 1);
+    bare[length - 1] = '\0';
+    return smaller(distance, text_distance(word, bare));
+}
+
 const char *text_suggest(const char *word, const char *const *names)
 {
     const char *nearest = NULL;
     size_t limit = strlen(word) / 3 + 1;
     for (; *names != NULL; names++) {
-        size_t distance = text_distance(word, *names);
+        size_t distance = distance_to_name(word, *names);
         if (distance < limit) {
             nearest = *names;
             limit = distance;

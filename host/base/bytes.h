@@ -43,7 +43,8 @@ char *text_duplicate(const char *text); /* NULL gives NULL */
  * SIZE_MAX. */
 size_t text_distance(const char *a, const char *b);
 
-/* The name of `names` (NULL terminated list) nearest to `word` within a third of its length, or NULL. */
+/* The name of `names` (NULL terminated list) nearest to `word` within a third of its length, or NULL. A "_"
+ * at the end of a name, by which Lua's own words become names, need not be in the word. */
 const char *text_suggest(const char *word, const char *const *names);
 
 #endif

@@ -26,6 +26,23 @@ static const char *fault_of(const json_t *file)
     return json_string_value(json_is_object(fault) ? json_object_get(fault, "message") : fault);
 }
 
+/* The lines around it, or NULL. */
+static const char *excerpt_of(const json_t *file)
+{
+    const json_t *fault = json_object_get(file, "last_error");
+    return json_string_value(json_is_object(fault) ? json_object_get(fault, "excerpt")
+                                                   : json_object_get(file, "last_error_excerpt"));
+}
+
+static void show_excerpt(const char *excerpt)
+{
+    while (excerpt != NULL && *excerpt != '\0') {
+        size_t length = strcspn(excerpt, "\n");
+        printf("           %.*s\n", (int)length, excerpt);
+        excerpt += length + (excerpt[length] == '\n');
+    }
+}
+
 size_t scripts_faults(const json_t *scripts)
 {
     const json_t *files = json_object_get(scripts, "files");
@@ -57,8 +74,10 @@ static void show_file(const json_t *file)
     putchar('\n');
     if (json_object_get(file, "note") != NULL)
         printf("         %s\n", member(file, "note"));
-    if (fault != NULL)
+    if (fault != NULL) {
         printf("         %s\n", fault);
+        show_excerpt(excerpt_of(file));
+    }
 }
 
 void scripts_show_files(const json_t *scripts)

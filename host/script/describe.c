@@ -42,6 +42,10 @@ static void append_fault(struct buffer *json, const struct fault *fault)
     buffer_append_text(json, "{");
     append_text(json, "message", fault->message);
     buffer_append_text(json, ",");
+    if (fault->excerpt != NULL) {
+        append_text(json, "excerpt", fault->excerpt);
+        buffer_append_text(json, ",");
+    }
     append_time(json, "at", fault->at_ms);
     buffer_append_text(json, "}");
 }
@@ -190,7 +194,7 @@ struct faults generations_copy_faults(struct generations *generations)
     pthread_mutex_lock(&generations->mutex);
     for (size_t i = 0; i < generations->faults.count; i++) {
         const struct fault *fault = &generations->faults.items[i];
-        faults_add(&copy, fault->path, fault->message, fault->at_ms);
+        faults_add(&copy, fault->path, fault->message, fault->excerpt, fault->at_ms);
     }
     pthread_mutex_unlock(&generations->mutex);
     return copy;

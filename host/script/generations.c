@@ -7,10 +7,12 @@
 #include "base/log.h"
 #include "base/metrics.h"
 
-void faults_add(struct faults *faults, const char *path, const char *message, int64_t at_ms)
+void faults_add(struct faults *faults, const char *path, const char *message, const char *excerpt,
+                int64_t at_ms)
 {
     faults->items = memory_resize(faults->items, (faults->count + 1) * sizeof *faults->items);
-    faults->items[faults->count++] = (struct fault){text_duplicate(path), text_duplicate(message), at_ms};
+    faults->items[faults->count++] =
+        (struct fault){text_duplicate(path), text_duplicate(message), text_duplicate(excerpt), at_ms};
 }
 
 void faults_deinit(struct faults *faults)
@@ -18,6 +20,7 @@ void faults_deinit(struct faults *faults)
     for (size_t i = 0; i < faults->count; i++) {
         free(faults->items[i].path);
         free(faults->items[i].message);
+        free(faults->items[i].excerpt);
     }
     free(faults->items);
     *faults = (struct faults){0};

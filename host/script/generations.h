@@ -12,6 +12,7 @@
 /* What is wrong with a file at present. */
 struct fault {
     char *path, *message;
+    char *excerpt; /* of the file, around the line at fault; or NULL */
     int64_t at_ms;
 };
 
@@ -19,7 +20,8 @@ struct faults {
     struct fault *items;
     size_t count;
 };
-void faults_add(struct faults *faults, const char *path, const char *message, int64_t at_ms);
+void faults_add(struct faults *faults, const char *path, const char *message, const char *excerpt,
+                int64_t at_ms);
 void faults_deinit(struct faults *faults);
 
 struct generations {

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "script/generations.h"
+#include "script/rule_excerpt.h"
 #include "script/state.h"
 
 #define LIBRARY_PREFIX "bascule.rules."
@@ -192,25 +193,35 @@ static void gather_faults(const struct sources *sources, struct faults *faults)
     for (size_t i = 0; i < sources->count; i++) {
         const struct source *source = &sources->items[i];
         if (source->fault != NULL)
-            faults_add(faults, source->path, source->fault, source->fault_at_ms);
+            faults_add(faults, source->path, source->fault, source->excerpt, source->fault_at_ms);
     }
 }
 
-/* The file that the trial's error names, else the entry module's. */
-static const char *trial_path(const struct generations *generations)
+/* The file that the trial's error names, else the entry module's; NULL where neither is there. */
+static const struct source *find_trial_source(const struct generations *generations)
 {
     const struct sources *sources = &generations->trusted_sources;
-    const char *entry = generations->entry;
     for (size_t i = 0; i < sources->count; i++) {
         const struct source *source = &sources->items[i];
         size_t length = strlen(source->path);
         if (strncmp(generations->trial_fault, source->path, length) == 0 &&
             generations->trial_fault[length] == ':')
-            return source->path;
-        if (strcmp(source->name, generations->entry) == 0)
-            entry = source->path;
+            return source;
     }
-    return entry;
+    return sources_find(sources, generations->entry);
+}
+
+static void add_trial_fault(const struct generations *generations, struct faults *faults)
+{
+    struct buffer excerpt = {0};
+    const char *fault = generations->trial_fault, *path = generations->entry;
+    const struct source *source = find_trial_source(generations);
+    if (source != NULL)
+        path = source->path;
+    if (source != NULL && source->unit != NULL)
+        excerpt_append(&excerpt, unit_source(source->unit), excerpt_line_of_error(fault, path));
+    faults_add(faults, path, fault, excerpt.data, generations->trial_fault_at_ms);
+    buffer_deinit(&excerpt);
 }
 
 /* -1 with the first of what is wrong now; 0: nothing is. */
@@ -219,8 +230,7 @@ static int report_faults(struct generations *generations, struct error *error)
     struct faults faults = {0};
     gather_faults(&generations->trusted_sources, &faults);
     if (generations->trial_fault != NULL)
-        faults_add(&faults, trial_path(generations), generations->trial_fault,
-                   generations->trial_fault_at_ms);
+        add_trial_fault(generations, &faults);
     gather_faults(&generations->agency_sources, &faults);
     gather_faults(&generations->published_sources, &faults);
     gather_faults(&generations->candidate_sources, &faults);

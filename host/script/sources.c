@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "script/rule_excerpt.h"
 
 #define FILE_LONGEST ((size_t)4 << 20)
 #define SETTLED_MS 100 /* stamps have a grain of some milliseconds: a later write may leave the same one */
@@ -19,6 +20,7 @@ static void source_deinit(struct source *source)
     free(source->path);
     free(source->file);
     free(source->fault);
+    free(source->excerpt);
     buffer_deinit(&source->text);
     unit_unref(source->unit);
     unit_unref(source->good);
@@ -34,8 +36,22 @@ void sources_deinit(struct sources *sources)
     *sources = (struct sources){0};
 }
 
+/* Of a file that is the same its unit has the text. */
+static void set_excerpt(struct source *source, const char *fault)
+{
+    struct buffer excerpt = {0};
+    struct slice text = {source->text.data, source->text.length};
+    if (source->text.length == 0 && source->unit != NULL)
+        text = unit_source(source->unit);
+    if (fault != NULL)
+        excerpt_append(&excerpt, text, excerpt_line_of_error(fault, source->path));
+    free(source->excerpt);
+    source->excerpt = excerpt.data;
+}
+
 void source_set_fault(struct source *source, const char *fault)
 {
+    set_excerpt(source, fault);
     bool same = fault != NULL && source->fault != NULL && strcmp(fault, source->fault) == 0;
     if (same)
         return;
@@ -245,7 +261,7 @@ static void take_over(struct source *source, struct source *known)
     known->name = listed.name;
     known->path = listed.path;
     known->file = listed.file;
-    known->fault = NULL;
+    known->fault = known->excerpt = NULL;
     known->unit = known->good = NULL;
     known->text = (struct buffer){0};
     known->seeming = (struct claims){0};

@@ -26,6 +26,7 @@ struct source {
     bool fits;          /* an agency's: it loads, and is a set of rules */
     bool conflicts;     /* an agency's: it claims what another one has */
     char *fault;        /* "file:line: what", or NULL */
+    char *excerpt;      /* of the lines around it (rule_excerpt.h), or NULL */
     int64_t fault_at_ms;
     struct claims seeming;       /* an agency's that never was good: what the text seems to claim */
     struct unit *good;           /* an agency's: what runs */

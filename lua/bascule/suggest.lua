@@ -21,6 +21,12 @@ local function distance(a, b)
   return above[#b]
 end
 
+-- A name such as "until_" is meant by "untl" too: the "_" makes a name of one of Lua's own words.
+local function distance_to_name(word, name)
+  local bare = name:match "^(.+)_$"
+  return math.min(distance(word, name), bare and distance(word, bare) or math.huge)
+end
+
 --- The nearest name, or nil where none is within a third of the word's length.
 ---@param word string
 ---@param names string[]
@@ -31,7 +37,7 @@ function suggest.nearest(word, names)
   end
   local best, best_distance = nil, math.max(1, #word // 3) + 1
   for _, name in ipairs(names) do
-    local found = distance(word, name)
+    local found = distance_to_name(word, name)
     if found < best_distance then
       best, best_distance = name, found
     end

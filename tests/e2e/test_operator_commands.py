@@ -63,6 +63,7 @@ def test_rules_check_names_file_and_line(tmp_path):
     (folder / "rules.lua").write_text("return {\n  locations = {\n  outbound = =\n}")
     bad = run("rules", "check", BASCULE_AGENCIES=tmp_path / "agencies")
     assert bad.returncode == 1 and "acme/rules.lua:3" in bad.stdout, bad.stdout
+    assert "  2 |   locations = {\n           > 3 |   outbound = =\n             4 | }\n" in bad.stdout, bad.stdout
     told = json.loads(run("rules", "check", "--json", BASCULE_AGENCIES=tmp_path / "agencies").stdout)
     assert any(file["last_error"] for file in told["files"])
 
@@ -72,7 +73,7 @@ def test_rules_list_shows_a_broken_file_of_the_server(bascule):
     bascule.rule("acme", "return {\n  locations = {\n  outbound = =\n}")
     listed = eventually(lambda: (lambda out: out if "FAULT" in out else None)(bascule.command("rules", "list").stdout), 5,
                         "the fault to be listed", every=0.2)
-    assert "acme/rules.lua:3" in listed
+    assert "acme/rules.lua:3" in listed and "> 3 |   outbound = =" in listed, listed
 
 
 def test_rules_are_listed_and_taken_back_on_the_running_server(bascule, simulator):

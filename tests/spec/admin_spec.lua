@@ -124,7 +124,12 @@ describe("admin", function()
     it("are shown, reloaded, and rolled back", function()
       local shown = call("GET", "/scripts").json
       assert.are.equal("g1", shown.generation)
-      assert.are.same({ path = "acme/rules.lua", last_error = "line 3", last_error_at = "then" }, shown.files[1])
+      assert.are.same({
+        path = "acme/rules.lua",
+        last_error = "line 3",
+        last_error_at = "then",
+        last_error_excerpt = "> 3 | x",
+      }, shown.files[1])
       assert.are.equal("reloaded", call("POST", "/reload").json.status)
       host.reload = { false }
       assert.are.equal("unchanged", call("POST", "/reload").json.status)
@@ -132,6 +137,7 @@ describe("admin", function()
       local refused = call("POST", "/reload")
       assert.are.equal(422, refused.status)
       assert.are.equal("acme/rules.lua:3: '=' expected", refused.json.error.message)
+      assert.are.equal("> 3 | x", refused.json.error.excerpt)
       assert.are.equal(200, call("POST", "/scripts/rollback").status)
       assert.are.equal("the one before", host.rolled_back)
       call("POST", "/scripts/rollback", { id = "g0" })

@@ -121,6 +121,9 @@ static void test_suggestions(void **state)
     assert_null(text_suggest("weather", names));
     assert_null(text_suggest("", names));
     assert_null(text_suggest("report", none));
+    static const char *const lua_words[] = {"until_", "reason", NULL};
+    assert_string_equal(text_suggest("untl", lua_words), "until_");
+    assert_string_equal(text_suggest("untill_", lua_words), "until_");
 }
 
 int main(void)

@@ -95,10 +95,12 @@ static void test_broken_trusted_keeps_what_runs(void **state)
     assert_reload(-1, "lua/bascule/word.lua:2: unfinished string");
     assert_result("run", "one");
     assert_describes("lua/bascule/word.lua:2: unfinished string");
+    assert_describes("\"excerpt\":\"  1 | return\\n> 2 |   'two\\n\"");
     assert_reload(-1, "lua/bascule/word.lua:2");
     fixture_write(&fixture, "lua/bascule/word.lua", "local x = nil\nreturn x.y");
     assert_reload(-1, "lua/bascule/word.lua:2: attempt to index a nil value");
     assert_describes("{\"path\":\"lua/bascule/word.lua\"");
+    assert_describes("\"excerpt\":\"  1 | local x = nil\\n> 2 | return x.y\\n\"");
     assert_result("run", "one");
     fixture_remove(&fixture, "lua/bascule/word.lua");
     assert_reload(-1, "module 'bascule.word' not found");
@@ -106,6 +108,20 @@ static void test_broken_trusted_keeps_what_runs(void **state)
     fixture_write(&fixture, "lua/bascule/word.lua", "return 'three'");
     assert_reload(1, NULL);
     assert_result("run", "three");
+    assert_describes("\"last_error\":null");
+}
+
+static void test_faults_of_agencies_have_an_excerpt(void **state)
+{
+    (void)state;
+    fixture_write(&fixture, "agencies/one/rules.lua", "return {\n  locatons = { 'a' }\n}");
+    assert_reload(-1, "agencies/one/rules.lua:2: unknown key 'locatons'");
+    static const char shown[] = "\"excerpt\":\"  1 | return {\\n> 2 |   locatons = { 'a' }\\n  3 | }\\n\"";
+    assert_describes(shown);
+    assert_reload(-1, "agencies/one/rules.lua:2"); /* the file is not read again */
+    assert_describes(shown);
+    fixture_write(&fixture, "agencies/one/rules.lua", "return { locations = { 'a' } }");
+    assert_reload(1, NULL);
     assert_describes("\"last_error\":null");
 }
 
@@ -380,6 +396,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_FIXTURE(test_trusted_change),
         WITH_FIXTURE(test_broken_trusted_keeps_what_runs),
+        WITH_FIXTURE(test_faults_of_agencies_have_an_excerpt),
         WITH_FIXTURE(test_first_generation_must_load),
         WITH_FIXTURE(test_bytecode_is_refused),
         WITH_FIXTURE(test_delivery_is_tried_too),

@@ -93,6 +93,8 @@ static void test_wrong_use_of_the_context(void **state)
                 "RULE: agencies/one/rules.lua:3: context.reject's reason must be a text, not nil");
     assert_rule("return context.defer { untill_ = 5 }",
                 "RULE: agencies/one/rules.lua:3: unknown option 'untill_'; did you mean 'until_'?");
+    assert_rule("return context.defer { untl = 5 }",
+                "RULE: agencies/one/rules.lua:3: unknown option 'untl'; did you mean 'until_'?");
     assert_rule(
         "return context.defer { until_ = 1/0 }",
         "RULE: agencies/one/rules.lua:3: context.defer's until_ must be a time in milliseconds, not number");

@@ -157,16 +157,33 @@ admin.scripts = guarded(function()
   shown.generation = shown.current.id
   for _, file in ipairs(shown.files) do
     if type(file.last_error) == "table" then
-      file.last_error, file.last_error_at = file.last_error.message, file.last_error.at
+      local fault = file.last_error
+      file.last_error, file.last_error_at, file.last_error_excerpt = fault.message, fault.at, fault.excerpt
     end
   end
   return respond.json(200, shown)
 end)
 
+-- With the lines around what was refused, where they are known.
+local function reload_refused(request, why, name)
+  local fault = name == "REFUSED" and scripts.describe().last_error
+  if not fault or not fault.excerpt then
+    return refused(request, why, name)
+  end
+  return respond.json(422, {
+    error = {
+      code = "refused",
+      message = failure.words(why, name),
+      excerpt = fault.excerpt,
+      request_id = request.id,
+    },
+  })
+end
+
 admin.reload = guarded(function(request)
   local changed, why, name = scripts.reload()
   if changed == nil then
-    return refused(request, why, name)
+    return reload_refused(request, why, name)
   end
   local status = changed and "reloaded" or "unchanged"
   return respond.json(200, { status = status, generation = current_generation() })

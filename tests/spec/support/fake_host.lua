@@ -250,9 +250,11 @@ local function new_modules(host)
     },
     scripts = {
       describe = function()
+        local fault = { at = "then", message = "line 3", excerpt = "> 3 | x" }
         return {
           current = { id = "g1" },
-          files = fake_json.array { { path = "acme/rules.lua", last_error = { at = "then", message = "line 3" } } },
+          last_error = fault,
+          files = fake_json.array { { path = "acme/rules.lua", last_error = fault } },
         }
       end,
       generation = function()
