@@ -9,7 +9,7 @@
 #include "base/metrics.h"
 #include "script/rule_threads.h"
 
-#define NICE 5 /* below what takes webhooks */
+#define NICE 10 /* a tenth of the share of what takes webhooks, where they compete */
 
 struct rule_service_options rule_service_options_read(const struct config *config)
 {
