@@ -451,20 +451,34 @@ function dry_rules:tests(agency) end
 ---@class host.rules
 local rules = {}
 ---@class host.rules.Decision
----@field action "send"|"reject"|"defer"
+---@field action "send"|"reject"|"defer"|"split"
 ---@field message? table as the rule returned it (send)
+---@field parts? table[] messages in their order (split)
 ---@field reason? string (reject, defer)
 ---@field until_ms? integer (defer)
 ---@field providers? string[] (send, where the rule routed)
+---@field memory? host.rules.Effect[] one for each name (send, split; inbound: reject)
+---@field dnd? boolean (inbound: send, reject)
+---@field reply? string (inbound: send, reject)
+---@field log? string[]
+---@field log_dropped? integer lines that passed the budget
 ---@field agency string slug, or "default"
 ---@field generation string
 ---@field usage? host.rules.Usage nil where no rules were there to be asked
+---@class host.rules.Effect
+---@field name string of the rules' `memory`
+---@field op "add"|"set"|"forget"
+---@field by? integer (add)
+---@field most? integer (add) what the counter may come to
+---@field value? any (set)
+---@field first? boolean (set) only where none is kept
 ---@class host.rules.Usage
 ---@field us integer of processor time
 ---@field instructions integer of Lua's machine, with the work in C that counts as such
 ---@field memory_bytes integer the most that the rules held
 --- (waits) Runs outbound() of the agency that has this location (else of its company, else the default rules) on a copy
---- of `message`, on a rule thread; `context` gives it now (ms), location, company, settings. Errors: RULE (its failure,
+--- of `message`, on a rule thread; `context` gives it now (ms), location, company, settings, seed, attempt,
+--- and memory by name ({count} or {value}); agency is added. Errors: RULE (its failure,
 --- "file:line: what"), BROKEN (the agency's file does not load: "file:line: what"), QUARANTINED (these rules did not come
 --- back once, and do not run until their file changes), UNAVAILABLE (the process is stopping).
 ---@param location string

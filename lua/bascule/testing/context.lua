@@ -131,8 +131,18 @@ local function check_declared(declared, call, name, kind)
 end
 
 local function effects(record, declared)
+  -- One for each name: what is counted adds up, and the last value stays.
   local function add(effect)
-    record.memory[#record.memory + 1] = effect
+    local at = 1
+    while record.memory[at] and record.memory[at].name ~= effect.name do
+      at = at + 1
+    end
+    local before = record.memory[at]
+    if before and effect.op == "add" then
+      effect.by = before.by + effect.by
+      effect.most = before.most and math.min(before.most, effect.most or before.most) or effect.most
+    end
+    record.memory[at] = effect
   end
 
   local function count(name, options)
@@ -196,7 +206,7 @@ end
 local functions_of <const> = {
   outbound = { "reject", "defer", "route", "split", "log", "count", "remember", "forget" },
   inbound = { "reject", "defer", "log", "count", "remember", "forget", "dnd", "reply" },
-  report = { "reject", "log", "count", "remember", "forget" },
+  report = { "reject", "log" },
 }
 
 local function refuse(name, kind)
