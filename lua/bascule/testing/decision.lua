@@ -121,10 +121,13 @@ function decision.run(rules, kind, message, context)
   local given = copy(message)
   local made = answer_of(call, rules[kind](given, context), given)
   local record = contexts.recorded(context)
-  made.memory = #record.memory > 0 and record.memory or nil
+  -- Who is asked again says it again; what is not sent leaves no mark, but for a reply that is dropped.
+  if made.action ~= "defer" and (made.action ~= "reject" or kind == "inbound") then
+    made.memory = #record.memory > 0 and record.memory or nil
+    made.dnd, made.reply = record.dnd, record.reply
+  end
   made.log = #record.log > 0 and record.log or nil
   made.log_dropped = record.log_dropped > 0 and record.log_dropped or nil
-  made.dnd, made.reply = record.dnd, record.reply
   return made
 end
 
