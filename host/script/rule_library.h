@@ -19,9 +19,10 @@
 void rule_matching_open(lua_State *L); /* rule_matching.c: string.find, match, gmatch, gsub */
 void rule_strings_open(lua_State *L);  /* rule_strings.c: the rest of string that works by bytes */
 void rule_utf8_open(lua_State *L);     /* rule_strings.c */
-void rule_base_open(lua_State *L);     /* rule_strings.c: tostring, tonumber, select */
+void rule_base_open(lua_State *L);     /* rule_strings.c: tostring, tonumber, select; pairs */
 void rule_tables_open(lua_State *L);   /* rule_tables.c */
 int rule_sort(lua_State *L);           /* rule_sort.c: table.sort */
+int rule_pairs(lua_State *L);          /* rule_pairs.c: pairs, whose upvalue is Lua's own next */
 
 /* ---- for those files ---- */
 

@@ -194,4 +194,7 @@ void rule_base_open(lua_State *L)
         {NULL, NULL, false},
     };
     rule_charged_set(L, rows);
+    lua_getfield(L, -1, "next");
+    lua_pushcclosure(L, rule_pairs, 1);
+    lua_setfield(L, -2, "pairs");
 }

@@ -125,6 +125,7 @@ static const char *const attacks[] = {
     "local t = {} for i = 1, 1e5 do t[i] = i end while true do select(2, table.unpack(t)) end",
     "local t = {} for i = 1, 1e5 do t[i] = i end while true do math.max(table.unpack(t)) end",
     "local t = {} for i = 1, 1e5 do t[i] = 1 end for i = 1, 1e5 do t[i] = nil end while true do next(t) end",
+    "local t = {} for i = 1, 1e4 do t['k' .. i] = i end while true do pairs(t) end",
     "local a, b = ('a'):rep(1e6), ('a'):rep(1e6) while true do local _ = a == b or a < b end",
 };
 
@@ -184,13 +185,163 @@ static void test_equals_stay_in_order(void **state)
                    "312");
 }
 
+static void test_pairs_has_an_order(void **state)
+{
+    (void)state;
+    assert_rejects(
+        "local t, out = { 'one', 'two' }, {}\n"
+        "for i = 1, 12 do t['k' .. i * 7 % 12] = i t[i * 5] = i end\n"
+        "t[true], t[false], t[1.5], t[-3] = 1, 1, 1, 1\n"
+        "for k, v in pairs(t) do\n"
+        "  if v ~= t[k] then return context.reject 'another value' end\n"
+        "  out[#out + 1] = tostring(k)\n"
+        "end\n"
+        "return context.reject(table.concat(out, ' '))",
+        "-3 1 1.5 2 5 10 15 20 25 30 35 40 45 50 55 60 k0 k1 k10 k11 k2 k3 k4 k5 k6 k7 k8 k9 false true");
+    assert_rejects("local t, out = { a = 1, b = 2, c = 3, 4 }, {}\n"
+                   "for k in pairs(t) do t[k], t.b = nil, nil out[#out + 1] = k end\n"
+                   "return context.reject(table.concat(out, ' ') .. tostring(next(t)))",
+                   "1 a cnil");
+    assert_rejects(
+        "local t, out = setmetatable({}, { __pairs = function(t) return next, { 7 }, nil end }), {}\n"
+        "for k, v in pairs(t) do out[#out + 1] = v end\n"
+        "return context.reject(table.concat(out, ' '))",
+        "7");
+    assert_rejects("return context.reject(select(2, pcall(pairs, 5)))",
+                   "bad argument #1 to '?' (table expected, got number)");
+}
+
+/* ---- every C function that a rule reaches, and what bounds it ---- */
+
+#define ONCE "does one thing"
+#define READS "reads its arguments once, which the hook's interval is made for (rule_limits.c)"
+#define CALLS "calls what it is given, which is counted"
+#define CHARGES "charges its steps"
+#define BYTES "charges its bytes or values"
+
+static const struct {
+    const char *name, *bound;
+} reachable[] = {
+    {"assert", READS},
+    {"coroutine.close", CALLS},
+    {"coroutine.create", CHARGES},
+    {"coroutine.isyieldable", ONCE},
+    {"coroutine.resume", CALLS},
+    {"coroutine.running", ONCE},
+    {"coroutine.status", ONCE},
+    {"coroutine.wrap", CHARGES},
+    {"coroutine.yield", ONCE},
+    {"error", ONCE},
+    {"getmetatable", ONCE},
+    {"ipairs", ONCE},
+    {"math.abs", ONCE},
+    {"math.acos", ONCE},
+    {"math.asin", ONCE},
+    {"math.atan", ONCE},
+    {"math.atan2", ONCE},
+    {"math.ceil", ONCE},
+    {"math.cos", ONCE},
+    {"math.cosh", ONCE}, /* this one, and others like it, only where Lua was built with what it had before */
+    {"math.deg", ONCE},
+    {"math.exp", ONCE},
+    {"math.frexp", ONCE},
+    {"math.floor", ONCE},
+    {"math.fmod", ONCE},
+    {"math.ldexp", ONCE},
+    {"math.log", ONCE},
+    {"math.log10", ONCE},
+    {"math.max", READS},
+    {"math.min", READS},
+    {"math.modf", ONCE},
+    {"math.pow", ONCE},
+    {"math.rad", ONCE},
+    {"math.sin", ONCE},
+    {"math.sinh", ONCE},
+    {"math.sqrt", ONCE},
+    {"math.tan", ONCE},
+    {"math.tanh", ONCE},
+    {"math.tointeger", READS},
+    {"math.type", ONCE},
+    {"math.ult", ONCE},
+    {"next", "goes over the places of a table once at most, as READS"},
+    {"pairs", CHARGES},
+    {"pcall", CALLS},
+    {"rawequal", READS},
+    {"rawget", ONCE},
+    {"rawlen", ONCE},
+    {"require", "loads each file of the library once"},
+    {"select", BYTES},
+    {"setmetatable", ONCE},
+    {"string.byte", BYTES},
+    {"string.char", BYTES},
+    {"string.find", CHARGES},
+    {"string.format", BYTES},
+    {"string.gmatch", CHARGES},
+    {"string.gsub", CHARGES},
+    {"string.len", ONCE},
+    {"string.lower", BYTES},
+    {"string.match", CHARGES},
+    {"string.pack", BYTES},
+    {"string.packsize", BYTES},
+    {"string.rep", BYTES},
+    {"string.reverse", BYTES},
+    {"string.sub", BYTES},
+    {"string.unpack", BYTES},
+    {"string.upper", BYTES},
+    {"table.concat", CHARGES},
+    {"table.insert", CHARGES},
+    {"table.move", CHARGES},
+    {"table.pack", READS},
+    {"table.remove", CHARGES},
+    {"table.sort", CHARGES},
+    {"table.unpack", BYTES},
+    {"tonumber", BYTES},
+    {"tostring", "calls __tostring, which is counted, or makes some bytes"},
+    {"type", ONCE},
+    {"utf8.char", BYTES},
+    {"utf8.codepoint", BYTES},
+    {"utf8.codes", "its iterator reads its text once, as READS"},
+    {"utf8.len", BYTES},
+    {"utf8.offset", BYTES},
+};
+
+static unsigned check_functions(lua_State *L, const char *prefix)
+{
+    unsigned found = 0;
+    for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
+        char name[80];
+        size_t i = 0;
+        snprintf(name, sizeof name, "%s%s", prefix, lua_tostring(L, -2));
+        if (lua_istable(L, -1) && prefix[0] == '\0' && strcmp(name, "_G") != 0) {
+            strcat(name, ".");
+            found += check_functions(L, name);
+        }
+        if (!lua_isfunction(L, -1))
+            continue;
+        while (i < sizeof reachable / sizeof *reachable && strcmp(reachable[i].name, name) != 0)
+            i++;
+        if (i == sizeof reachable / sizeof *reachable)
+            fail_msg("nothing says what bounds %s", name);
+        found++;
+    }
+    return found;
+}
+
+static void test_every_function_is_known(void **state)
+{
+    (void)state;
+    struct rule_state *rules = load("return message");
+    lua_rawgeti(rules->L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
+    assert_true(check_functions(rules->L, "") > 60);
+    rule_state_free(rules);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_attacks_end_with_the_budget),
-        cmocka_unit_test(test_nothing_is_made_in_no_time),
-        cmocka_unit_test(test_addresses_are_not_told),
-        cmocka_unit_test(test_equals_stay_in_order),
+        cmocka_unit_test(test_attacks_end_with_the_budget), cmocka_unit_test(test_nothing_is_made_in_no_time),
+        cmocka_unit_test(test_addresses_are_not_told),      cmocka_unit_test(test_equals_stay_in_order),
+        cmocka_unit_test(test_pairs_has_an_order),          cmocka_unit_test(test_every_function_is_known),
     };
     return cmocka_run_group_tests(tests, open_host, close_host);
 }
