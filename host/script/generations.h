@@ -84,6 +84,7 @@ bool published_is_due(struct generations *generations);
 /* Takes back the canaries that are spoiled (candidate.h), and reloads. One that the store could not be told
  * of stays spoiled, and the next call tries again. */
 void generations_withdraw_spoiled(struct generations *generations);
+void generations_withdraw_soon(struct generations *generations); /* on the keeper's thread; never blocks */
 
 struct faults generations_copy_faults(struct generations *generations); /* for faults_deinit */
 void generations_replace_faults(struct generations *generations, struct faults *faults); /* takes them */

@@ -223,3 +223,23 @@ void generations_withdraw_spoiled(struct generations *generations)
     if (any)
         generations_reload(generations, NULL);
 }
+
+struct tending {
+    struct mail mail;
+    struct generations *generations;
+};
+
+static void deliver_tending(struct mail *mail)
+{
+    struct tending *tending = (struct tending *)mail;
+    generations_withdraw_spoiled(tending->generations);
+    free(tending);
+}
+
+void generations_withdraw_soon(struct generations *generations)
+{
+    struct tending *tending = memory_allocate(sizeof *tending);
+    tending->mail.deliver = deliver_tending;
+    tending->generations = generations;
+    mailbox_post(generations->keeper, &tending->mail);
+}

@@ -45,10 +45,12 @@ static struct rule_state *find_state(struct rule_ask *ask, struct rule_thread *t
     struct unit *fallback = default_unit(ask->generation);
     if (ask->agency != NULL) {
         ask->slug = ask->agency->slug;
-        state = try_unit(ask, thread, ask->agency->unit);
+        ask->version = ask->unit->version;
+        state = try_unit(ask, thread, ask->unit);
     }
     if (state == NULL && ask->failure == NULL) {
         ask->slug = "default";
+        ask->version = 0;
         state = fallback == NULL ? NULL : try_unit(ask, thread, fallback);
     }
     return state;
@@ -78,22 +80,23 @@ static void run(struct rule_work *work, struct rule_thread *thread)
     rule_thread_return(thread, state);
 }
 
-struct rule_ask *rule_ask_new(struct generation *generation, const struct agency *agency,
+struct rule_ask *rule_ask_new(struct generation *generation, const struct agency *agency, struct unit *unit,
                               enum rule_function function, lua_State *carrier)
 {
-    const struct unit *unit = agency != NULL ? agency->unit : default_unit(generation);
-    if (unit == NULL)
+    const struct unit *asked = agency != NULL ? unit : default_unit(generation);
+    if (asked == NULL)
         return NULL;
     struct rule_ask *ask = memory_allocate(sizeof *ask);
     ask->work = (struct rule_work){
         .run = run,
         .release = release,
         .agency = agency != NULL ? agency->slug : "default",
-        .path = unit->path,
-        .hash = unit->hash,
+        .path = asked->path,
+        .hash = asked->hash,
     };
     ask->generation = generation_ref(generation);
     ask->agency = agency;
+    ask->unit = unit;
     ask->function = function;
     ask->carrier = carrier;
     return ask;

@@ -187,6 +187,17 @@ static bool same(struct comparison *comparison, lua_State *L, unsigned depth)
     return same_tables(comparison, L, depth);
 }
 
+bool rule_values_same(lua_State *L, int first, int second)
+{
+    struct comparison comparison = {.values = 0};
+    int top = lua_gettop(L);
+    lua_pushvalue(L, first);
+    lua_pushvalue(L, second);
+    bool equal = same(&comparison, L, 0);
+    lua_settop(L, top);
+    return equal;
+}
+
 int rule_equal(lua_State *L)
 {
     struct comparison comparison = {.values = 0};

@@ -94,5 +94,7 @@ int rule_tests_run(struct rule_state *state, const struct claims *claims,
 
 /* rule_equal.c: t.equal(actual, expected, what?) of these tests. */
 int rule_equal(lua_State *L);
+/* The same comparison of values that copy_plain made; does not raise. Indices from the bottom. */
+bool rule_values_same(lua_State *L, int first, int second);
 
 #endif

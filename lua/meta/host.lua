@@ -465,6 +465,11 @@ local rules = {}
 ---@field agency string slug, or "default"
 ---@field generation string
 ---@field usage? host.rules.Usage nil where no rules were there to be asked
+---@field version? integer of the rules, where they were published
+---@field shadow? {version: integer, same: boolean, error?: string, differs?: string[]} what the candidate in the shadow
+--- answered beside this; of the message it names the fields
+---@field canary? integer version of the canary that the message fell to
+---@field canary_error? string why the canary failed: then the live rules decided
 ---@class host.rules.Effect
 ---@field name string of the rules' `memory`
 ---@field op "add"|"set"|"forget"
