@@ -68,10 +68,18 @@ static void show_file(const json_t *file)
     if (!agency && fault == NULL)
         return;
     bool hidden = json_object_get(file, "note") != NULL;
-    printf("  %-6s %s", fault != NULL ? "FAULT" : hidden ? "unused" : "good", member(file, "path"));
+    const char *quarantined = json_string_value(json_object_get(file, "quarantined"));
+    printf("  %-6s %s",
+           fault != NULL         ? "FAULT"
+           : quarantined != NULL ? "HELD"
+           : hidden              ? "unused"
+                                 : "good",
+           member(file, "path"));
     show_list("for", json_object_get(file, "locations"));
     show_list("for company", json_object_get(file, "companies"));
     putchar('\n');
+    if (quarantined != NULL)
+        printf("         %s\n", quarantined);
     if (json_object_get(file, "note") != NULL)
         printf("         %s\n", member(file, "note"));
     if (fault != NULL) {

@@ -1,4 +1,5 @@
-"""1,000 reloads under load and the most eager garbage collector, broken files among them: no failed request, no message that saw half a generation."""
+"""1,000 reloads under load and the most eager garbage collector, broken files among them: no failed request, no message
+that saw half a generation."""
 
 import os
 import random
