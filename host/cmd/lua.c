@@ -16,6 +16,7 @@ static int run(int argc, char **argv)
     const char *lua_path = NULL;
     if (status == EXIT_DONE && (lua_path = program_lua_path(&program, "bascule/server.lua")) == NULL)
         status = EXIT_CONFIGURATION;
+    program.host.lua_path = lua_path;
     if (status == EXIT_DONE)
         status = script_run_program(program_host(&program), lua_path, argc - 1, argv + 1);
     program_close(&program);

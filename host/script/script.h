@@ -50,6 +50,7 @@ struct script_host {
     struct rule_service
         *rules; /* runs rules; NULL: they are tried where they are loaded, and none is asked */
     struct generations *generations;
+    const char *lua_path; /* folder of trusted Lua, for host.dryrun where there are no generations; or NULL */
     const char *version;
     const char *process_id;     /* random, of this run: owner of leases */
     const char *arguments_json; /* host.config.arguments(): a JSON object, or NULL for an empty one */

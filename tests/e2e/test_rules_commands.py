@@ -208,6 +208,32 @@ def test_diff_says_what_makes_no_sense(kit, store, arguments, words):
     assert words in done.stderr
 
 
+CAP = """
+return {
+  locations = { "%s" },
+  memory = { today = { kind = "counter", per = "location", window = "month", zone = "UTC" } },
+  outbound = function(message, context)
+    if context.memory.today.count >= %d then
+      return context.reject "enough"
+    end
+    context.count "today"
+    return message
+  end,
+}
+"""
+
+
+def test_diff_counts_what_each_side_remembers(kit, store):
+    done = diff(kit, store, CAP % (LOCATION, 2), "--json", old=CAP % (LOCATION, 4))
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert groups(done) == {"send -> reject: enough": 2, "unchanged": 3}
+
+
+def test_diff_with_memory_of_the_newest_only(kit, store):
+    done = diff(kit, store, CAP % (LOCATION, 1), "--json", "--limit", "3", old=CAP % (LOCATION, 9))
+    assert groups(done) == {"send -> reject: enough": 2, "unchanged": 1}
+
+
 def test_diff_against_what_a_server_ran(kit, tmp_path):
     folder = tmp_path / "server"
     folder.mkdir()

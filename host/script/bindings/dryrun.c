@@ -45,19 +45,21 @@ static int close_rules(lua_State *L)
 
 /* ---- open ---- */
 
+#define NO_AGENCIES "/nonexistent"
+
 /* Of a folder as the server would load it, the files' own tests among it; without the store, whose versions
  * would come before the files, and which would keep a record of them. */
-static struct generation *load_folder(const struct generations *running, const char *folder,
-                                      struct error *error)
+static struct generation *load_folder(const struct script_host *host, const char *folder, struct error *error)
 {
-    struct script_host host = *running->host;
-    host.store = NULL;
+    const struct generations *running = host->generations;
+    struct script_host storeless = *host;
+    storeless.store = NULL;
     struct generations_options options = {
-        .lua_path = running->lua_path,
+        .lua_path = running != NULL ? running->lua_path : host->lua_path,
         .agencies_path = folder,
-        .entry = running->entry,
+        .entry = running != NULL ? running->entry : "bascule.server",
         .kept = 1,
-        .host = &host,
+        .host = &storeless,
     };
     struct generations *loaded = generations_new(&options, error);
     if (loaded == NULL)
@@ -65,6 +67,13 @@ static struct generation *load_folder(const struct generations *running, const c
     struct generation *generation = generations_acquire(loaded);
     generations_free(loaded);
     return generation;
+}
+
+/* What the program has loaded, or the rules' library alone. */
+static struct generation *load_base(const struct script_host *host, struct error *error)
+{
+    return host->generations != NULL ? generations_acquire(host->generations)
+                                     : load_folder(host, NO_AGENCIES, error);
 }
 
 /* Of the table {slug, path, source} on top. */
@@ -127,6 +136,18 @@ static struct generation *load_sources(lua_State *L, int index, const struct gen
     return generation_new(base->trusted, base->library, agencies, (size_t)count);
 }
 
+static struct generation *load(lua_State *L, const struct script_host *host, struct error *error)
+{
+    if (lua_isstring(L, 1))
+        return load_folder(host, lua_tostring(L, 1), error);
+    struct generation *base = load_base(host, error);
+    if (base == NULL || lua_isnil(L, 1))
+        return base;
+    struct generation *loaded = load_sources(L, 1, base);
+    generation_unref(base);
+    return loaded;
+}
+
 /* dryrun.open(nothing | folder | sources) */
 static int open_rules(lua_State *L)
 {
@@ -134,22 +155,15 @@ static int open_rules(lua_State *L)
     struct script_host *host = script_host_of(L);
     if (state_of(L)->bundle != NULL)
         return luaL_error(L, "host.dryrun is for commands: it would hold up a server");
-    if (host->generations == NULL)
+    if (host->generations == NULL && host->lua_path == NULL)
         return binding_unavailable(L, "rules");
     lua_settop(L, 1);
-    struct dry_rules *rules = push_rules(L);
     if (lua_istable(L, 1))
         check_sources(L, 1);
     else if (!lua_isnil(L, 1))
         luaL_checkstring(L, 1);
-    struct generation *running = generations_acquire(host->generations);
-    if (lua_isnil(L, 1)) {
-        rules->generation = running;
-    } else {
-        rules->generation = lua_isstring(L, 1) ? load_folder(host->generations, lua_tostring(L, 1), &error)
-                                               : load_sources(L, 1, running);
-        generation_unref(running);
-    }
+    struct dry_rules *rules = push_rules(L);
+    rules->generation = load(L, host, &error);
     if (rules->generation == NULL)
         return script_fail(L, "REFUSED", "%s", error.message);
     struct rule_service_options options = rule_service_options_read(host->config);

@@ -26,6 +26,7 @@ local function of(text)
   return mix(value)
 end
 
+--- A number that stands for the text, 0 to 2^48 - 1.
 ---@param text string
 ---@return integer
 function hash.of(text)

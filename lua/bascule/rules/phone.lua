@@ -16,8 +16,9 @@ local phone = {}
 ---@field mobile boolean may receive SMS
 ---@field valid boolean within the known numbering plan; plans age, so false is only a hint
 
+--- What the text says of a number; nil with the reason where it is none.
 ---@param text string
----@param region? string
+---@param region? string ISO country of numbers without a country code: "PH"
 ---@return bascule.phone.Number? number, string? reason
 function phone.parse(text, region)
   if type(text) ~= "string" then
@@ -38,6 +39,7 @@ local function form(name, text, region)
   return number[name]
 end
 
+--- As it is dialled inside its country: "09171234567". Raises where the text is no number.
 ---@param text string
 ---@param region? string
 ---@return string
@@ -45,6 +47,7 @@ function phone.national(text, region)
   return (form("national", text, region))
 end
 
+--- "+639171234567". Raises where the text is no number.
 ---@param text string
 ---@param region? string
 ---@return string

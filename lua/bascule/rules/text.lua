@@ -95,6 +95,7 @@ end
 ---@field units integer septets, or UTF-16 code units
 ---@field parts integer 0 for an empty text
 
+--- The alphabet that the text needs, and how many parts it takes.
 ---@param body string
 ---@return bascule.text.Segments
 function text.segments(body)

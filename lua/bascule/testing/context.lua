@@ -1,5 +1,7 @@
 -- The context of a rule as the host makes it (lua/meta/rules.lua), with what the rule asks for recorded. A spec holds
--- its checks and its words to the host's (tests/host/testing_spec.lua).
+-- its checks and its words to the host's (tests/host/testing_twin_spec.lua).
+local json = require "host.json"
+
 local suggest = require "bascule.suggest"
 
 local context = {}
@@ -7,6 +9,7 @@ local context = {}
 local most_parts <const> = 10
 local most_lines <const> = 20
 local most_log_bytes <const> = 2000
+local most_value_bytes <const> = 1000
 
 local recorded = setmetatable({}, { __mode = "k" }) -- context -> what its rule asked for
 
@@ -30,10 +33,10 @@ local function check_text(value, what)
   end
 end
 
-local function check_table(value, name)
+local function check_table(value, name, index)
   if type(value) ~= "table" then
     local got = value == nil and "no value" or type(value)
-    error(("bad argument #1 to '%s' (table expected, got %s)"):format(name, got), 3)
+    error(("bad argument #%d to '%s' (table expected, got %s)"):format(index or 1, name, got), 3)
   end
 end
 
@@ -130,43 +133,61 @@ local function check_declared(declared, call, name, kind)
   end
 end
 
+-- A value as it is now, whatever the rule does with it later.
+local function as_kept(value)
+  local text, why = json.encode(value)
+  if not text then
+    error("context.remember's value: " .. why:gsub("^INVALID: ", ""), 3)
+  elseif #text > most_value_bytes then
+    error(("context.remember's value: it is too large (%d bytes of JSON; at most %d are kept)"):format(
+      #text, most_value_bytes), 3)
+  end
+  return json.decode(text)
+end
+
 local function effects(record, declared)
-  -- One for each name: what is counted adds up, and the last value stays.
-  local function add(effect)
+  -- The effect on a name, a new one where there is none, or where it is no addition to one.
+  local function effect_on(name, op)
     local at = 1
-    while record.memory[at] and record.memory[at].name ~= effect.name do
+    while record.memory[at] and record.memory[at].name ~= name do
       at = at + 1
     end
     local before = record.memory[at]
-    if before and effect.op == "add" then
-      effect.by = before.by + effect.by
-      effect.most = before.most and math.min(before.most, effect.most or before.most) or effect.most
+    if not before or op ~= "add" then
+      record.memory[at] = { name = name, op = op }
     end
-    record.memory[at] = effect
+    return record.memory[at]
   end
 
+  -- The sum of several calls is one addition; the least of their limits holds.
   local function count(name, options)
     check_declared(declared, "count", name, "counter")
     options = options or {}
+    check_table(options, "count", 2)
     check_options(options, { "by", "most" })
     check_whole(options.by, "context.count's by", 1)
     check_whole(options.most, "context.count's most", 0)
-    add { name = name, op = "add", by = options.by or 1, most = options.most }
+    local effect = effect_on(name, "add")
+    effect.by = (effect.by or 0) + (options.by or 1)
+    effect.most = effect.most and options.most and math.min(effect.most, options.most) or effect.most or options.most
   end
 
   local function remember(name, value, options)
     check_declared(declared, "remember", name, "value")
+    options = options or {}
+    check_table(options, "remember", 3)
+    check_options(options, { "first" })
     if value == nil then
       fail("context.remember needs a value; context.forget forgets one")
     end
-    options = options or {}
-    check_options(options, { "first" })
-    add { name = name, op = "set", value = value, first = options.first }
+    local kept = as_kept(value)
+    local effect = effect_on(name, "set")
+    effect.value, effect.first = kept, options.first and true or nil
   end
 
   local function forget(name)
     check_declared(declared, "forget", name, "value")
-    add { name = name, op = "forget" }
+    effect_on(name, "forget")
   end
 
   return { count = count, remember = remember, forget = forget }
@@ -188,7 +209,7 @@ end
 local function answers_to_sender(record)
   local function dnd(on)
     if type(on) ~= "boolean" then
-      fail("context.dnd needs true or false, not %s", type(on))
+      fail("context.dnd needs true or false, not %s", on == nil and "nil" or type(on))
     end
     record.dnd = on
   end

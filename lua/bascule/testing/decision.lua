@@ -1,22 +1,32 @@
--- What the host makes of a rule's answer: checked as the host checks it, and told as a decision (lua/meta/rules.lua).
+-- What the host makes of a rule's answer: checked as the host checks it, and told as a decision (lua/meta/rules.lua). A
+-- spec holds its checks and its words to the host's (tests/host/testing_twin_spec.lua).
 local contexts = require "bascule.testing.context"
 local suggest = require "bascule.suggest"
 
 local decision = {}
 
--- What a rule may set in a message that came without it.
-local settable <const> = {
-  outbound = { "to", "body", "sender", "attachments", "provider", "reference" },
-  inbound = { "from", "to", "body", "attachments" },
-  report = { "status", "error" },
+-- What a rule may set, also where the message came without it; "+": it must stay where the message came with it.
+local contracts <const> = {
+  outbound = {
+    noun = "message",
+    names = { "to", "body", "sender", "attachments", "provider", "reference" },
+    types = {
+      to = "text+", body = "text", sender = "text", attachments = "texts", provider = "text", reference = "text",
+    },
+    others = true,
+  },
+  inbound = {
+    noun = "message",
+    names = { "from", "to", "body", "attachments" },
+    types = { from = "text+", to = "text+", body = "text", attachments = "texts" },
+    others = true,
+  },
+  report = { noun = "report", names = { "status", "error" }, types = { status = "status", error = "error" } },
 }
-local texts <const> = { "body", "sender", "provider", "reference", "from", "status" }
-local advice <const> = {
-  outbound = 'return message, or context.reject("why")',
-  inbound = 'return message, or context.reject("why")',
-  report = 'return report, or context.reject("why")',
-}
-local noun <const> = { outbound = "message", inbound = "message", report = "report" }
+local statuses <const> = { "pending", "delivered", "failed", "read" }
+local error_keys <const> = { "code", "type", "message" }
+
+-- A call under examination: rules, kind, came (the message as it came), name ("message", "report", "part 2").
 
 -- Where the returned value, not a line of the rule, is at fault: the line of the function.
 local function fault(call, text, ...)
@@ -24,44 +34,104 @@ local function fault(call, text, ...)
   error(("%s:%d: "):format(where.short_src, where.linedefined) .. text:format(...), 0)
 end
 
-local function names_of(call)
-  local names, known = {}, {}
-  for _, name in ipairs(settable[call.kind]) do
-    names[#names + 1], known[name] = name, true
-  end
-  for name in pairs(call.came) do
-    if not known[name] then
-      names[#names + 1], known[name] = name, true
+local function hint(word, names)
+  local nearest = suggest.nearest(tostring(word), names)
+  return nearest and ("; did you mean '%s'?"):format(nearest) or ""
+end
+
+local function is_among(word, names)
+  for _, name in ipairs(names) do
+    if word == name then
+      return true
     end
   end
-  return names, known
+  return false
+end
+
+local function refuse_key(call, key)
+  local contract = contracts[call.kind]
+  local names = table.move(contract.names, 1, #contract.names, 1, {})
+  for name in pairs(call.came) do
+    names[#names + 1] = name
+  end
+  local place = call.name == contract.noun and "the " .. call.name or call.name
+  fault(call, "unknown key '%s' in %s%s", key, place, hint(key, names))
 end
 
 local function check_keys(call, message)
-  local names, known = names_of(call)
-  for key in pairs(message) do
+  local contract = contracts[call.kind]
+  for key, value in pairs(message) do
     if type(key) ~= "string" then
-      fault(call, "the %s has a key that is no name", noun[call.kind])
-    elseif not known[key] then
-      local nearest = suggest.nearest(key, names)
-      local hint = nearest and ("; did you mean '%s'?"):format(nearest) or ""
-      fault(call, "unknown key '%s' in the %s%s", key, noun[call.kind], hint)
+      fault(call, "the %s has a key that is no name", contract.noun)
+    elseif not contract.types[key] and call.came[key] == nil then
+      refuse_key(call, key)
+    elseif not contract.types[key] and not contract.others and value ~= call.came[key] then
+      fault(call, "%s.%s cannot be changed; of a report only status and error can", call.name, key)
     end
   end
 end
 
-local function check_text(call, message, key, needed)
-  local value = message[key]
-  if type(value) ~= "string" and (value ~= nil or needed) then
-    fault(call, "%s.%s must be a text, not %s", noun[call.kind], key, type(value))
+local function wrong_type(call, key, expected, value)
+  fault(call, "%s.%s must be %s, not %s", call.name, key, expected, type(value))
+end
+
+local checks = {}
+
+function checks.text(call, key, value)
+  if type(value) ~= "string" then
+    wrong_type(call, key, "a text", value)
+  end
+end
+checks["text+"] = checks.text
+
+function checks.texts(call, key, value)
+  if type(value) ~= "table" then
+    wrong_type(call, key, "a list of texts", value)
+  end
+  local count = 0
+  for index, item in pairs(value) do
+    count = count + 1
+    if type(item) ~= "string" or math.type(index) ~= "integer" or count > #value then
+      fault(call, "%s.%s must be a list of texts", call.name, key)
+    end
   end
 end
 
-local function check(call, message)
+function checks.status(call, key, value)
+  if type(value) ~= "string" then
+    wrong_type(call, key, "a text", value)
+  elseif not is_among(value, statuses) then
+    local nearest = suggest.nearest(value, statuses)
+    fault(call, '%s.%s cannot be "%s"; %s', call.name, key, value, nearest and ('did you mean "%s"?'):format(nearest)
+      or 'there are "pending", "delivered", "failed" and "read"')
+  end
+end
+
+function checks.error(call, key, value)
+  if type(value) ~= "table" then
+    wrong_type(call, key, "a table { code, type, message }", value)
+  end
+  for name, item in pairs(value) do
+    if not is_among(name, error_keys) then
+      fault(call, "unknown key '%s' in %s.%s%s", tostring(name), call.name, key, hint(name, error_keys))
+    elseif type(item) ~= "string" then
+      fault(call, "%s.%s.%s must be a text, not %s", call.name, key, name, type(item))
+    end
+  end
+end
+
+-- `part` nil: the only one.
+local function check(call, message, part)
+  local contract = contracts[call.kind]
+  call.name = part and "part " .. part or contract.noun
   check_keys(call, message)
-  check_text(call, message, "to", call.came.to ~= nil)
-  for _, key in ipairs(texts) do
-    check_text(call, message, key, false)
+  for _, key in ipairs(contract.names) do
+    local kind, value = contract.types[key], message[key]
+    if value ~= nil then
+      checks[kind](call, key, value)
+    elseif (kind == "text+" or kind == "status") and call.came[key] ~= nil then
+      wrong_type(call, key, "a text", value)
+    end
   end
 end
 
@@ -75,7 +145,6 @@ local function copy(value)
   end
   return made
 end
-decision.copy = copy
 
 local function parts_of(call, parts, message)
   local made = {}
@@ -85,7 +154,7 @@ local function parts_of(call, parts, message)
       whole = copy(message)
       whole.body = part
     end
-    check(call, whole)
+    check(call, whole, i)
     made[i] = copy(whole)
   end
   return made
@@ -94,7 +163,8 @@ end
 local function answer_of(call, answer, message)
   if type(answer) ~= "table" then
     local returned = answer == nil and "nothing" or type(answer)
-    fault(call, "%s returned %s; %s", call.kind, returned, advice[call.kind])
+    local noun = contracts[call.kind].noun
+    fault(call, '%s returned %s; return %s, or context.reject("why")', call.kind, returned, noun)
   elseif getmetatable(answer) ~= contexts.result.__metatable then
     check(call, answer)
     return { action = "send", message = copy(answer) }
@@ -110,6 +180,16 @@ local function answer_of(call, answer, message)
   return made
 end
 
+-- Who is asked again says it again; what is not sent leaves no mark, but for a reply that is dropped.
+local function take_effects(made, kind, record)
+  made.log = #record.log > 0 and record.log or nil
+  made.log_dropped = record.log_dropped > 0 and record.log_dropped or nil
+  if made.action ~= "defer" and (made.action ~= "reject" or kind == "inbound") then
+    made.memory = #record.memory > 0 and record.memory or nil
+    made.dnd, made.reply = record.dnd, record.reply
+  end
+end
+
 --- Runs a function of the rules on a copy of `message`.
 ---@param rules bascule.Rules
 ---@param kind "outbound"|"inbound"|"report"
@@ -120,14 +200,7 @@ function decision.run(rules, kind, message, context)
   local call = { rules = rules, kind = kind, came = message }
   local given = copy(message)
   local made = answer_of(call, rules[kind](given, context), given)
-  local record = contexts.recorded(context)
-  -- Who is asked again says it again; what is not sent leaves no mark, but for a reply that is dropped.
-  if made.action ~= "defer" and (made.action ~= "reject" or kind == "inbound") then
-    made.memory = #record.memory > 0 and record.memory or nil
-    made.dnd, made.reply = record.dnd, record.reply
-  end
-  made.log = #record.log > 0 and record.log or nil
-  made.log_dropped = record.log_dropped > 0 and record.log_dropped or nil
+  take_effects(made, kind, contexts.recorded(context))
   return made
 end
 
