@@ -37,22 +37,16 @@ struct rule_limits rule_limits_read(const struct config *config)
     };
 }
 
-/* Raw: called outside of limits. */
-static uint64_t lower(lua_State *L, int table, const char *name, uint64_t most)
+static uint64_t lower(uint64_t most, int64_t wanted)
 {
-    lua_pushstring(L, name);
-    lua_rawget(L, table);
-    lua_Integer wanted = lua_tointeger(L, -1);
-    lua_pop(L, 1);
     return wanted > 0 && (uint64_t)wanted < most ? (uint64_t)wanted : most;
 }
 
-void rule_limits_lower(struct rule_limits *limits, lua_State *L, int index)
+void rule_limits_lower(struct rule_limits *limits, const struct own_limits *own)
 {
-    int table = lua_absindex(L, index);
-    limits->ms = (int64_t)lower(L, table, "ms", (uint64_t)limits->ms);
-    limits->instructions = lower(L, table, "instructions", limits->instructions);
-    limits->memory_bytes = lower(L, table, "memory_bytes", limits->memory_bytes);
+    limits->ms = (int64_t)lower((uint64_t)limits->ms, own->ms);
+    limits->instructions = lower(limits->instructions, own->instructions);
+    limits->memory_bytes = lower(limits->memory_bytes, own->memory_bytes);
 }
 
 static int interval(const struct rule_meter *meter)

@@ -10,6 +10,7 @@
 #include <lua.h>
 
 #include "base/config.h"
+#include "script/declarations.h"
 
 struct rule_limits {
     size_t memory_bytes;
@@ -24,9 +25,8 @@ struct rule_limits {
     size_t names; /* of `memory` */
     bool stress;  /* the collector at its most aggressive, for tests */
 };
-/* Makes the limits lower where the table at `index`, `limits` of a rules file ({ms, instructions,
- * memory_bytes}), does; higher it cannot. */
-void rule_limits_lower(struct rule_limits *limits, lua_State *L, int index);
+/* Makes the limits lower where the rules file does; higher it cannot. */
+void rule_limits_lower(struct rule_limits *limits, const struct own_limits *own);
 struct rule_limits rule_limits_read(const struct config *config);
 
 /* What a call used. */

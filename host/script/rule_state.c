@@ -152,16 +152,6 @@ static int load_rules(lua_State *L)
     return 0;
 }
 
-static void take_limits(struct rule_state *state)
-{
-    lua_State *L = state->L;
-    lua_rawgeti(L, LUA_REGISTRYINDEX, state->rules);
-    lua_pushliteral(L, "limits");
-    if (lua_rawget(L, -2) == LUA_TTABLE)
-        rule_limits_lower(&state->limits, L, -1);
-    lua_pop(L, 2);
-}
-
 struct rule_state *rule_state_new(struct unit *unit, struct unit_set *library,
                                   const struct rule_limits *limits, struct error *error)
 {
@@ -182,7 +172,7 @@ struct rule_state *rule_state_new(struct unit *unit, struct unit_set *library,
         rule_state_free(state);
         return NULL;
     }
-    take_limits(state);
+    rule_limits_lower(&state->limits, &state->declarations.limits);
     return state;
 }
 
