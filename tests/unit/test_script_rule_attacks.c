@@ -293,6 +293,44 @@ static void test_what_cannot_be_returned(void **state)
                   "agencies/one/rules.lua");
 }
 
+/* limits = {...} of an agency's table; `uses` runs into one of them. */
+static void assert_lowered(const char *lowered, const char *uses, const char *reason)
+{
+    char text[500];
+    struct call call;
+    struct error error = {0};
+    snprintf(text, sizeof text,
+             "return { locations = { 'a' }, limits = { %s }, outbound = function(message)\n%s\nreturn "
+             "message end }",
+             lowered, uses);
+    fixture_write(&fixture, "agencies/one/rules.lua", text);
+    if (generations_reload(fixture.host.generations, &error) < 0)
+        fail_msg("%s", error.message);
+    call_function("attack", &call);
+    assert_contains(call.text, reason);
+}
+
+static void test_agencies_lower_their_limits(void **state)
+{
+    (void)state;
+    assert_lowered("instructions = 5000", "for i = 1, 4000 do local x = i end",
+                   "ran more than 5000 instructions");
+    assert_lowered("memory_bytes = 1000000", "local s = 'x' while true do s = s .. s end",
+                   "used more than 1000000 bytes of memory");
+    assert_lowered("ms = 1",
+                   "local a = 'x' for _ = 1, 18 do a = a .. a end\n"
+                   "local b = a .. 'y' a = a .. 'y' while a == b do end",
+                   "took longer than 1 ms");
+}
+
+/* The operator's stand: who asks for more gets what all get. */
+static void test_agencies_cannot_raise_their_limits(void **state)
+{
+    (void)state;
+    assert_lowered("instructions = 1000000000", "while true do end", INSTRUCTIONS);
+    assert_lowered("memory_bytes = 1000000000", "local s = 'x' while true do s = s .. s end", MEMORY);
+}
+
 int main(void)
 {
 #define WITH_FIXTURE(test) cmocka_unit_test_setup_teardown(test, open_fixture, close_fixture)
@@ -313,6 +351,8 @@ int main(void)
         WITH_FIXTURE(test_metatables_are_protected),
         WITH_FIXTURE(test_nothing_leads_out),
         WITH_FIXTURE(test_what_cannot_be_returned),
+        WITH_FIXTURE(test_agencies_lower_their_limits),
+        WITH_FIXTURE(test_agencies_cannot_raise_their_limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,7 +3,8 @@
 
 static struct fixture fixture;
 
-static char *small_limits[] = {"BASCULE_RULE_MS=5000", "BASCULE_RULE_MEMORY_BYTES=2097152", NULL};
+static char *small_limits[] = {"BASCULE_RULE_MS=5000", "BASCULE_RULE_MEMORY_BYTES=2097152",
+                               "BASCULE_RULE_STATES=100", NULL};
 
 static int open_fixture(void **state)
 {
