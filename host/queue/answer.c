@@ -158,6 +158,9 @@ bool answer_read_outcome(lua_State *L, int index, struct outcome *outcome, struc
     outcome->code = read_text(&reading, "code");
     outcome->provider = read_text(&reading, "provider");
     outcome->provider_message_id = read_text(&reading, "provider_message_id");
+    outcome->told = read_text(&reading, "told");
+    outcome->sent = read_text(&reading, "sent");
+    outcome->more_parts = read_switch(&reading, "more", false);
     outcome->retry_after_ms = read_integer(&reading, "retry_after_ms");
     outcome->until_ms = read_integer(&reading, "until_ms");
     outcome->wait_ms = read_integer(&reading, "wait_ms");
@@ -180,6 +183,7 @@ bool answer_read_receipt(lua_State *L, int index, struct receipt *receipt, struc
     receipt->name = read_name(&reading, "receipt", receipt_names);
     receipt->reason = read_text(&reading, "reason");
     receipt->code = read_text(&reading, "code");
+    receipt->sent = read_text(&reading, "sent");
     receipt->wait_ms = read_integer(&reading, "wait_ms");
     receipt->more = read_event(&reading, more, NULL);
     return reading.sound;

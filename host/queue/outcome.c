@@ -63,7 +63,7 @@ static void add_attempt_event(const struct settling *settling, const struct outc
     if (outcome->name == OUTCOME_REFUSED)
         members_add_text(&members, "kind", refusal_names[outcome->kind]);
     members_add_text(&members, "reason", outcome->reason);
-    if (settlement->delivery.state == MESSAGE_QUEUED)
+    if (settlement->delivery.state == MESSAGE_QUEUED && outcome->name != OUTCOME_ACCEPTED)
         members_add_time(&members, "retry_at", settlement->delivery.due_ms);
     members_add_number(&members, "elapsed_ms",
                        outcome->elapsed_ms > 0 ? outcome->elapsed_ms : settling->elapsed_ms);
@@ -85,6 +85,12 @@ static void add_end_event(const struct settling *settling, const struct outcome 
     settlement_add_event(settlement, settling->now_ms, kind, &members);
 }
 
+/* What GHL's user reads: not always the reason, which may name file and line of a rule. */
+static const char *told_of(const struct outcome *outcome, const char *reason)
+{
+    return outcome->told != NULL ? outcome->told : reason;
+}
+
 /* Ends the message for good, with what GHL and people are told. */
 static void die(const struct settling *settling, const struct outcome *outcome, const char *reason,
                 struct settlement *settlement)
@@ -96,7 +102,7 @@ static void die(const struct settling *settling, const struct outcome *outcome, 
     if (code == NULL)
         code = outcome->name == OUTCOME_REFUSED ? refusal_names[outcome->kind] : "outcome_unknown";
     bool by_rule = strcmp(code, RULE_ERROR_CODE) == 0;
-    settlement_report_failure(settlement, code, by_rule ? "rule" : "provider", reason);
+    settlement_report_failure(settlement, code, by_rule ? "rule" : "provider", told_of(outcome, reason));
     add_attempt_event(settling, outcome, settlement);
     add_end_event(settling, outcome, "dead", settlement);
 }
@@ -145,19 +151,39 @@ static void retry(const struct settling *settling, const struct outcome *outcome
     add_attempt_event(settling, outcome, settlement);
 }
 
+static void end_sending(const struct settling *settling, const struct outcome *outcome,
+                        struct store_settlement *delivery)
+{
+    delivery->state = MESSAGE_SENT;
+    delivery->accepted = true;
+    delivery->report_status = "pending";
+    delivery->due_ms = outcome->receipt ? settling->now_ms + settling->options->receipt_poll_ms : 0;
+}
+
+/* With the next part of the message. Each has as many attempts as a message in one piece: the one that went
+ * well does not count. */
+static void go_on(const struct settling *settling, struct store_settlement *delivery)
+{
+    delivery->state = MESSAGE_QUEUED;
+    delivery->due_ms = settling->now_ms;
+    delivery->uncounted = true;
+}
+
 static void settle_accepted(const struct settling *settling, const struct outcome *outcome,
                             struct settlement *settlement)
 {
     struct store_settlement *delivery = &settlement->delivery;
-    delivery->state = MESSAGE_SENT;
     delivery->reason = NULL;
     delivery->outcome_unknown = false;
-    delivery->accepted = true;
     if (outcome->provider_message_id != NULL)
         delivery->provider_message_id =
             settlement_keep(settlement, text_duplicate(outcome->provider_message_id));
-    delivery->report_status = "pending";
-    delivery->due_ms = outcome->receipt ? settling->now_ms + settling->options->receipt_poll_ms : 0;
+    if (outcome->sent != NULL)
+        delivery->sent = settlement_keep(settlement, text_duplicate(outcome->sent));
+    if (outcome->more_parts)
+        go_on(settling, delivery);
+    else
+        end_sending(settling, outcome, delivery);
     add_attempt_event(settling, outcome, settlement);
 }
 
@@ -202,7 +228,7 @@ static void settle_rejected(const struct settling *settling, const struct outcom
     settlement->delivery.state = MESSAGE_REJECTED;
     settlement->delivery.reason = settlement_keep(settlement, text_duplicate(given));
     settlement_report_failure(settlement, outcome->code != NULL ? outcome->code : "rejected", "rule",
-                              settlement->delivery.reason);
+                              told_of(outcome, settlement->delivery.reason));
     add_end_event(settling, outcome, "rejected", settlement);
 }
 

@@ -33,6 +33,9 @@ struct outcome {
     enum outcome_name name;
     enum refusal kind; /* REFUSED */
     const char *reason, *code, *provider, *provider_message_id;
+    const char *told; /* what GHL's user is told instead of `reason`; NULL: that */
+    const char *sent; /* JSON object: how far a message in several parts has come; NULL: stays as it is */
+    bool more_parts;  /* ACCEPTED: a part was, and the next one is to be sent at once */
     int64_t retry_after_ms, until_ms, wait_ms;
     int64_t elapsed_ms; /* until the destination answered; 0: not told */
     bool idempotent, receipt;
@@ -46,11 +49,17 @@ extern const char *const receipt_names[];
 struct receipt {
     enum receipt_name name;
     const char *reason, *code;
+    const char *sent; /* as above */
     int64_t wait_ms;
     struct slice more;
 };
 
-enum report_name { REPORT_REPORTED, REPORT_RETRY, REPORT_GIVEN_UP };
+enum report_name {
+    REPORT_REPORTED,
+    REPORT_RETRY,
+    REPORT_GIVEN_UP,
+    REPORT_WITHHELD, /* by a rule: GHL does not hear this status */
+};
 extern const char *const report_names[];
 
 struct report {

@@ -72,6 +72,8 @@ void settle_receipt(const struct settling *settling, const struct receipt *recei
 {
     settlement_begin(settlement, TRACK_DELIVERY, settling->message, settling->now_ms);
     settlement->delivery.polled = true;
+    if (receipt->sent != NULL)
+        settlement->delivery.sent = settlement_keep(settlement, text_duplicate(receipt->sent));
     if (receipt->name == RECEIPT_DELIVERED)
         settle_delivered(settling, receipt, settlement);
     else if (receipt->name == RECEIPT_UNDELIVERED)

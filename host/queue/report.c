@@ -1,6 +1,8 @@
 #include "queue/outcome.h"
 
-const char *const report_names[] = {"reported", "retry", "given_up", NULL};
+#include <string.h>
+
+const char *const report_names[] = {"reported", "retry", "given_up", "withheld", NULL};
 
 /* GHL loses interest in a status as we do in a message: counted from its acceptance by the provider, or from
  * when it might have been sent. */
@@ -19,7 +21,7 @@ static void add_report_event(const struct settling *settling, const char *outcom
     members_add_text(&members, "status", settling->message->report_status);
     members_add_text(&members, "reason", report->reason);
     if (report->name == REPORT_GIVEN_UP || retry_at_ms == 0)
-        members_add_switch(&members, "given_up", report->name != REPORT_REPORTED);
+        members_add_switch(&members, "given_up", strcmp(outcome, report_names[REPORT_GIVEN_UP]) == 0);
     else
         members_add_time(&members, "retry_at", retry_at_ms);
     members_add_number(&members, "n", settling->message->report_attempts + 1);
@@ -63,7 +65,7 @@ void settle_report(const struct settling *settling, const struct report *report,
         settle_retry(settling, report, settlement);
         return;
     }
-    if (report->name == REPORT_REPORTED)
+    if (report->name != REPORT_GIVEN_UP)
         settlement->report.reported = settling->message->report_status;
     add_report_event(settling, report_names[report->name], 0, report, settlement);
 }

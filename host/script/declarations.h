@@ -27,6 +27,7 @@ struct memory_declaration {
 struct declarations {
     struct own_limits limits;
     bool contact; /* `needs` has it */
+    bool report;  /* there is such a function */
     struct memory_declaration *memory;
     size_t memory_count;
 };

@@ -263,5 +263,7 @@ void rule_declarations_read(lua_State *L, struct rule_state *state)
     luaL_checkstack(L, LUA_MINSTACK, NULL);
     read_limits(L, &state->declarations.limits);
     read_needs(L, &state->declarations);
+    state->declarations.report = lua_getfield(L, -1, "report") == LUA_TFUNCTION;
+    lua_pop(L, 1);
     read_memories(L, &state->declarations, state->limits.names);
 }

@@ -76,6 +76,8 @@ static char *begun_data(const struct store_attempt *attempt, unsigned number)
     struct buffer data = {0};
     buffer_append_format(&data, "{\"attempt\":%u,\"provider\":", number);
     buffer_append_json_string(&data, slice_from(attempt->provider));
+    if (attempt->parts > 0)
+        buffer_append_format(&data, ",\"part\":%u,\"of\":%u", attempt->part, attempt->parts);
     buffer_append_text(&data, "}");
     return data.data;
 }

@@ -218,10 +218,10 @@ enum store_status store_message_claim(struct store_session *session, const struc
                                       struct store_message_list *list);
 
 /* Records, before anything is sent, that an attempt begins: state SENDING, attempts + 1, outcome not unknown,
- * no reason, `sent`, provider, and an "attempt_begun" event {attempt, provider}. CONFLICT where the lease is
- * not the caller's any more, or the message is not one to be sent: nothing may be sent then. Of a lease of
- * `lease_ms` at least seven eighths are left afterwards: it is renewed where more has passed since the claim,
- * so that no other process takes the message over during the call.
+ * no reason, `sent`, provider, and an "attempt_begun" event {attempt, provider, part, of}. CONFLICT where the
+ * lease is not the caller's any more, or the message is not one to be sent: nothing may be sent then. Of a
+ * lease of `lease_ms` at least seven eighths are left afterwards: it is renewed where more has passed since
+ * the claim, so that no other process takes the message over during the call.
  *
  * The rule's effects on memory happen with it, as by store_memory_apply for this message: all of them and the
  * attempt, or, where one of their conditions does not hold, nothing and REFUSED. */
@@ -230,8 +230,9 @@ struct store_attempt {
     const char *id;
     uint64_t lease;
     const char *provider;
-    const char *sent;  /* JSON object */
-    const char *event; /* JSON object of the "rule" event that goes before it, or NULL */
+    const char *sent;     /* JSON object */
+    const char *event;    /* JSON object of the "rule" event that goes before it, or NULL */
+    unsigned part, parts; /* which of how many sends of a message in several parts; 0: it is one send */
     int64_t now_ms;
     int64_t lease_ms; /* 0: the lease stays as it is */
     const struct store_effect *effects;

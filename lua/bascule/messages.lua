@@ -25,6 +25,23 @@ function messages.outbound(payload)
   }
 end
 
+--- A status that GHL is to hear (bascule.StatusReport).
+---@param message bascule.Message
+---@param payload table decoded
+---@return table
+function messages.report(message, payload)
+  local given = messages.outbound(payload)
+  return {
+    status = message.report_status,
+    error = message.report_status == "failed" and message.report_error or nil,
+    to = given.to,
+    body = given.body,
+    provider = message.provider,
+    message_id = message.external_id,
+    attempts = message.attempts,
+  }
+end
+
 --- The seed of a message's rule: of what names the message, so the same at each attempt and in a dry run. 52 bits: a
 --- number that every Lua and JSON holds exactly.
 ---@param message bascule.Message

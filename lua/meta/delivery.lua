@@ -48,20 +48,24 @@
 ---@field provider? string
 ---@field provider_message_id? string accepted
 ---@field receipt? boolean accepted: the provider can be asked for a receipt
+---@field more? boolean accepted: a part was, and the next one of the message is to be sent at once
+---@field sent? string JSON; accepted: how far a message in several parts has come, in place of message.sent
+---@field told? string rejected: what GHL's user is told in place of the reason
 ---@field until_ms? integer deferred
 ---@field wait_ms? integer busy: no attempt was begun; ask again then
 ---@field attempted? boolean refused: false where store.attempt_begin was not called, so that the timeline shows no attempt
----@field event? table more for the attempt's event (status, parts, elapsed_ms, agency, generation); no secrets
+---@field event? table more for the attempt's event (status, parts, elapsed_ms, part, of, what the rules did); no secrets
 
 ---@class bascule.Receipt
 ---@field receipt "delivered"|"undelivered"|"pending"|"unavailable" pending: ask again; unavailable: could not ask now
+---@field sent? string JSON, as above: of which parts the receipt is known
 ---@field reason? string
 ---@field code? string
 ---@field wait_ms? integer
 ---@field event? table
 
 ---@class bascule.Report
----@field outcome "reported"|"retry"|"given_up"
+---@field outcome "reported"|"retry"|"given_up"|"withheld" withheld: a rule wants GHL not to hear this status
 ---@field reason? string
 ---@field retry_after_ms? integer
 ---@field uncounted? boolean retry: a gate was closed or a token is missing; does not use up a try
@@ -69,16 +73,16 @@
 
 ---@class bascule.delivery
 local delivery = {}
---- Rule, driver, attempt. Calls store.attempt_begin before anything is sent; where that says CONFLICT it returns nil, and
---- the queue lets the message be.
+--- Rules, driver, attempt. Calls store.attempt_begin before anything is sent; where that says CONFLICT it returns nil, and
+--- the queue lets the message be. Of a message that its rules split (see bascule.delivery.parts) one call sends one part.
 ---@param message bascule.Message
 ---@return bascule.Outcome?
 function delivery.send(message) end
---- Asks the provider what became of a message that it accepted.
+--- Asks the provider what became of a message that it accepted: of all parts together.
 ---@param message bascule.Message
 ---@return bascule.Receipt
 function delivery.receipt(message) end
---- Tells GHL message.report_status.
+--- Tells GHL message.report_status, or what the rules make of it.
 ---@param message bascule.Message
 ---@return bascule.Report
 function delivery.report(message) end
@@ -89,7 +93,8 @@ function delivery.report(message) end
 ---@field idempotent boolean has an idempotency key: an unknown outcome can be tried again safely
 ---@field receipts boolean can be asked for receipts
 local provider = {}
---- Checks and normalises before an attempt begins; what it returns is kept as the message's `sent` and given to send.
+--- Checks and normalises before an attempt begins; what it returns is kept as the message's `sent` and given to send. The
+--- names parts, next, provider, provider_message_id and receipt are the road's, for messages in several parts.
 ---@param message table the rule's message: to, body, sender, attachments
 ---@param settings table<string,string> the location's settings
 ---@return table? prepared, bascule.Outcome? refusal

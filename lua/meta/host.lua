@@ -272,7 +272,17 @@ function store.message_replay(id, event) end
 --- Records that an attempt begins, before anything is sent, and renews a lease of which much has passed. CONFLICT: it is
 --- lost, send nothing. The rule's effects on memory happen with it; MEMORY: a condition of one does not hold any more,
 --- nothing has happened, ask the rule again.
----@param attempt {id:string, lease:integer, provider:string, sent:table, event?:table, memory?:host.store.Effect[]}
+--- `part` of `parts` sends: the timeline shows it.
+---@class host.store.Attempt
+---@field id string
+---@field lease integer
+---@field provider string
+---@field sent table
+---@field event? table
+---@field part? integer
+---@field parts? integer
+---@field memory? host.store.Effect[]
+---@param attempt host.store.Attempt
 ---@return true? ok, string? error, string? name
 function store.attempt_begin(attempt) end
 
@@ -516,6 +526,7 @@ function rules.report(location, company, message, context) end
 ---@class host.rules.Needs
 ---@field agency string slug, or "default"
 ---@field contact boolean message.contact is to be there
+---@field report boolean there is a function for statuses
 ---@field memory table<string, host.rules.Memory> by name
 --- What the rules of this location declare, on the generation of this coroutine. Nothing where there are none.
 ---@param location string

@@ -79,7 +79,7 @@
 ---@field country? string
 ---@field timezone? string
 ---@field tags string[]
----@field dnd boolean
+---@field dnd boolean not to be disturbed: at all, or by SMS
 ---@field custom table<string, any> custom fields by id
 
 --- The same context and message give the same result: time and chance are in here.

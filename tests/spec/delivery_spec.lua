@@ -1,3 +1,4 @@
+local deliveries = require "support.deliveries"
 local fake_host = require "support.fake_host"
 local json = require "support.fake_json"
 
@@ -9,30 +10,7 @@ describe("delivery", function()
     delivery = require "bascule.delivery"
   end)
 
-  local function payload(changes)
-    local fields = {
-      contactId = "ct1", locationId = "loc1", messageId = "msg1", type = "SMS", phone = "+639171234567",
-      message = "Kumusta", attachments = json.array {}, userId = "usr1", surprise = { count = 1 },
-    }
-    for name, value in pairs(changes or {}) do
-      fields[name] = value
-    end
-    return json.encode(fields)
-  end
-
-  local function message(changes)
-    local fields = {
-      id = "m1", direction = "outbound", state = "queued", location = "loc1", company = "co1", external_id = "msg1",
-      conversation = "ct1", payload = payload(), attempts = 0, polls = 0, epoch = 0, outcome_unknown = false,
-      report_attempts = 0, lease = 7, created_ms = host.clock.now,
-    }
-    for name, value in pairs(changes or {}) do
-      fields[name] = value
-    end
-    return fields
-  end
-
-  local good = { status = 200, body = '{"success":true,"message_id":"CAST1","parts":1}' }
+  local payload, message, good = deliveries.payload, deliveries.message, deliveries.good
 
   local function set(name, value, secret)
     require("host.store").setting_put("location:loc1", name, value, secret)
@@ -46,7 +24,7 @@ describe("delivery", function()
       assert.are.equal("CAST1", outcome.provider_message_id)
       assert.are.same({ {
         id = "m1", lease = 7, provider = "cast", sent = { to = "09171234567", body = "Kumusta" },
-        event = { agency = "default", generation = "g1", provider = "cast" },
+        event = { agency = "default", generation = "g1", action = "send", provider = "cast" },
       } }, host.data.attempts)
       local key = require("bascule.providers.cast").destination {}
       assert.are.same({ "entered", "answered" }, host.gates[key])
@@ -94,7 +72,7 @@ describe("delivery", function()
       end
       assert.are.same({
         outcome = "rejected", reason = "no", code = "rejected_by_rule", attempted = false,
-        event = { agency = "acme", generation = "g2" },
+        event = { agency = "acme", generation = "g2", action = "reject", reason = "no" },
       }, delivery.send(message()))
       host.rule = function()
         return { action = "defer", until_ms = 99, reason = "night", agency = "acme", generation = "g2" }
@@ -351,7 +329,7 @@ describe("delivery", function()
 
     it("puts the status", function()
       local told = report { status = 200, body = '{"traceId":"t1"}' }
-      assert.are.same({ outcome = "reported", event = { status = "pending", trace_id = "t1", answer = 200 } }, told)
+      assert.are.same({ outcome = "reported", event = { trace_id = "t1", answer = 200 } }, told)
       assert.are.equal("PUT", host.requests[1].method)
       assert.are.equal("https://ghl.example/conversations/messages/msg1/status", host.requests[1].url)
       assert.are.equal('{"status":"pending"}', host.requests[1].body)

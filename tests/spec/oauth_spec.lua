@@ -123,6 +123,14 @@ describe("oauth", function()
       assert.are.equal("missing_code", answer.json.error.code)
     end)
 
+    it("spends neither code nor state for a HEAD under " .. path, function()
+      local answer = host.call("HEAD", path .. "?code=c1")
+      assert.are.equal(405, answer.status)
+      assert.are.equal("GET", answer.headers.allow)
+      assert.are.equal("", answer.body)
+      assert.are.equal(0, #host.requests)
+    end)
+
     it("exchanges with the redirect URL that was called: " .. path, function()
       host.answer { status = 200, body = location_pair }
       assert.are.equal(200, host.call("GET", path .. "?code=c1").status)

@@ -174,16 +174,17 @@ static void test_needs_are_told(void **state)
         "{\"agency\":\"one\",\"contact\":true,\"memory\":{"
         "\"lock\":{\"kind\":\"value\",\"per\":\"contact\",\"ttl_ms\":43200000},"
         "\"month\":{\"kind\":\"counter\",\"per\":\"location\",\"window\":\"month\",\"zone\":\"UTC\"},"
-        "\"today\":{\"kind\":\"counter\",\"per\":\"number\",\"window\":\"day\",\"zone\":\"Asia/Manila\"}}}";
+        "\"today\":{\"kind\":\"counter\",\"per\":\"number\",\"window\":\"day\",\"zone\":\"Asia/"
+        "Manila\"}},\"report\":true}";
     assert_string_equal(
-        fault_of("needs = { 'contact' }, memory = {\n"
+        fault_of("report = function(r) return r end, needs = { 'contact' }, memory = {\n"
                  "today = { kind = 'counter', per = 'number', window = 'day', zone = 'Asia/Manila' },\n"
                  "month = { kind = 'counter', per = 'location', window = 'month' },\n"
                  "lock = { kind = 'value', per = 'contact', ttl = '12h' } }"),
         "");
     assert_needs("run", declared);
     assert_needs("company", declared);
-    assert_needs("nobody", "{\"agency\":\"default\",\"contact\":false,\"memory\":{}}");
+    assert_needs("nobody", "{\"agency\":\"default\",\"contact\":false,\"memory\":{},\"report\":false}");
 }
 
 /* A unit that runs keeps what it declared when its library changes and it is loaded again. */
@@ -193,7 +194,7 @@ static void test_needs_outlive_a_new_library(void **state)
     assert_string_equal(fault_of("needs = { 'contact' }"), "");
     fixture_write(&fixture, "lua/bascule/rules/text.lua", "return {}");
     assert_int_equal(generations_reload(fixture.host.generations, NULL), 1);
-    assert_needs("run", "{\"agency\":\"one\",\"contact\":true,\"memory\":{}}");
+    assert_needs("run", "{\"agency\":\"one\",\"contact\":true,\"memory\":{},\"report\":false}");
 }
 
 static void test_errors_of_compilation(void **state)

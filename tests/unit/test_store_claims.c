@@ -263,6 +263,8 @@ static void an_attempt_leaves_its_trace(void **state)
                                     .provider = "ca\"st",
                                     .sent = "{\"to\":\"1\"}",
                                     .event = "{\"rule\":1}",
+                                    .part = 2,
+                                    .parts = 3,
                                     .now_ms = NOW + 1};
     assert_int_equal(store_attempt_begin(fixture->session, &attempt), STORE_OK);
     struct store_event event = {NOW + 2, "attempt", "{\"outcome\":\"accepted\"}"};
@@ -294,7 +296,8 @@ static void an_attempt_leaves_its_trace(void **state)
     for (size_t i = 0; i < 4; i++)
         assert_string_equal(message.events[i].kind, kinds[i]);
     assert_string_equal(message.events[1].data, "{\"rule\":1}");
-    assert_string_equal(message.events[2].data, "{\"attempt\":1,\"provider\":\"ca\\\"st\"}");
+    assert_string_equal(message.events[2].data,
+                        "{\"attempt\":1,\"provider\":\"ca\\\"st\",\"part\":2,\"of\":3}");
     assert_int_equal(message.events[3].at_ms, NOW + 2);
     store_message_deinit(&message);
 }

@@ -338,11 +338,13 @@ void binding_push_needs(lua_State *L, const struct agency *agency)
     bool loaded = agency != NULL && agency->unit != NULL;
     const char *slug = loaded ? agency->slug : "default";
     const struct declarations *declarations = loaded ? &agency->unit->declarations : &nothing;
-    lua_createtable(L, 0, 3);
+    lua_createtable(L, 0, 4);
     lua_pushstring(L, slug);
     lua_setfield(L, -2, "agency");
     lua_pushboolean(L, declarations->contact);
     lua_setfield(L, -2, "contact");
+    lua_pushboolean(L, declarations->report);
+    lua_setfield(L, -2, "report");
     lua_createtable(L, 0, (int)declarations->memory_count);
     for (size_t i = 0; i < declarations->memory_count; i++) {
         push_memory(L, &declarations->memory[i]);

@@ -235,11 +235,13 @@ static int64_t lease_ms(lua_State *L)
 
 static int attempt_begin(lua_State *L)
 {
-    static const char *const names[] = {"id", "lease", "provider", "sent", "event", "memory", NULL};
+    static const char *const names[] = {"id",     "lease", "provider", "sent", "event",
+                                        "memory", "part",  "parts",    NULL};
     luaL_checktype(L, 1, LUA_TTABLE);
     script_check_options(L, 1, names);
     struct slice id = option_text(L, 1, "id"), provider = option_text(L, 1, "provider");
     lua_Integer lease = option_integer(L, 1, "lease");
+    lua_Integer part = option_integer_or(L, 1, "part", 0), parts = option_integer_or(L, 1, "parts", 0);
     struct slice sent = option_json(L, 1, "sent"), event = option_json(L, 1, "event");
     size_t effect_count;
     lua_getfield(L, 1, "memory");
@@ -257,6 +259,8 @@ static int attempt_begin(lua_State *L)
         .provider = store_call_keep(call, provider),
         .sent = store_call_keep(call, sent),
         .event = store_call_keep(call, event),
+        .part = (unsigned)part,
+        .parts = (unsigned)parts,
         .now_ms = call->now_ms,
         .lease_ms = lease_ms(L),
         .effects = begin->effects,

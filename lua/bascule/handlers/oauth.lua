@@ -123,9 +123,13 @@ local function not_approved(code)
   return errors.explain(code) or ("GHL did not approve the installation%s."):format(name and " (" .. name .. ")" or "")
 end
 
+-- The code and the state are good for one use: a HEAD, as scanners of links send it, must not spend them.
 ---@param request host.Request
 ---@return bascule.Answer
 function oauth.callback(request)
+  if request.method ~= "GET" then
+    return respond.error(request, 405, "method_not_allowed", "A callback takes GET only.", { allow = "GET" })
+  end
   local query = http.parse_form(request.query) or {}
   if query.error then
     return fail(request, 400, "refused", not_approved(query.error))

@@ -18,6 +18,8 @@ local defaults <const> = {
   BASCULE_ADMIN_TOKEN = "admin-token",
   BASCULE_BASE_URL = "https://bridge.example",
   BASCULE_INSTALL_STATE_POLICY = "accept",
+  BASCULE_RULE_DEFER_DAYS = 366,
+  BASCULE_RULE_MESSAGE_BYTES = 65536,
   BASCULE_UNKNOWN_OUTCOME = "resend",
   CAST_API_BASE = "https://cast.example",
   CAST_API_KEY = "cast_default_key",
@@ -247,6 +249,12 @@ local function new_modules(host)
       outbound = function(...)
         return host.rule(...)
       end,
+      report = function(...)
+        return host.report_rule(...)
+      end,
+      needs = function()
+        return host.needs
+      end,
     },
     scripts = {
       describe = function()
@@ -350,6 +358,10 @@ function fake_host.new()
   function host.rule(_, _, message)
     return { action = "send", message = message, agency = "default", generation = "g1" }
   end
+  function host.report_rule(_, _, report)
+    return { action = "send", message = report, agency = "default", generation = "g1" }
+  end
+  host.needs = { agency = "default", contact = false, report = false, memory = {} }
   function host.answer(answer)
     host.answers[#host.answers + 1] = answer
   end
