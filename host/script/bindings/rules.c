@@ -358,6 +358,8 @@ static void add_needs(lua_State *L, const struct declarations *live, const struc
 {
     lua_pushboolean(L, live->contact || candidate->contact);
     lua_setfield(L, -2, "contact");
+    lua_pushboolean(L, live->report || candidate->report);
+    lua_setfield(L, -2, "report");
     lua_getfield(L, -1, "memory");
     for (size_t i = 0; i < candidate->memory_count; i++) {
         const char *name = candidate->memory[i].name;
