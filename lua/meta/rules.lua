@@ -28,9 +28,9 @@
 ---@class bascule.MemoryDeclaration
 ---@field kind "counter"|"value"
 ---@field per "contact"|"number"|"location"|"agency" whose it is
----@field window? "hour"|"day"|"week"|"month" counter
+---@field window? "hour"|"day"|"week"|"month" counter: needed
 ---@field zone? string counter: "Asia/Manila"; "UTC" where it is left out
----@field ttl? string value: "90s", "15m", "12h", "30d"
+---@field ttl? string value, needed: "90s", "15m", "12h", "30d"
 
 ---@class bascule.OutboundMessage
 ---@field type "SMS"|"Custom"
@@ -57,6 +57,7 @@
 ---@field contact? bascule.Contact as above
 ---@field payload table every field that the provider sent
 
+--- Only status and error may be changed.
 ---@class bascule.StatusReport
 ---@field status "pending"|"delivered"|"failed"|"read"
 ---@field error? {code: string, type: string, message: string} of "failed"; `message` is what GHL's user sees
@@ -125,7 +126,8 @@ function context.split(messages) end
 function context.log(text) end
 
 --- Adds to a counter, once a message however often it is tried, when the message is sent. With `most`: where that would
---- make it more, nothing is sent and the rule is asked again, with what others added meanwhile.
+--- make it more, nothing is sent and the rule is asked again, with what others added meanwhile. Several calls for one
+--- name add up. Outbound and inbound, as remember and forget.
 ---@param name string of `memory`
 ---@param options? {by?: integer, most?: integer}
 function context.count(name, options) end
