@@ -1,5 +1,6 @@
 #include "cmd/admin_call.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -72,8 +73,11 @@ static json_t *read_answer(const struct program *program, const struct http_call
     if (call->status / 100 == 2 && answer != NULL)
         return answer;
     const char *message = json_string_value(json_object_get(json_object_get(answer, "error"), "message"));
+    const char *excerpt = json_string_value(json_object_get(json_object_get(answer, "error"), "excerpt"));
     command_fail(program->command, 0, "%s (HTTP %d)", message != NULL ? message : "the server refused",
                  call->status);
+    if (excerpt != NULL)
+        fprintf(stderr, "%s\n", excerpt);
     json_decref(answer);
     return NULL;
 }

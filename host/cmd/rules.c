@@ -2,6 +2,7 @@
 #include "cmd/rules.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "cmd/admin_call.h"
 
@@ -30,15 +31,25 @@ int rules_ask(const struct command *command, const struct rules_server *server, 
     return status;
 }
 
+int rules_ask_agency(const struct command *command, const struct rules_server *server, const char *method,
+                     const char *slug, const char *rest, json_t *body, json_t **answer)
+{
+    struct buffer path = {0};
+    if (slug[0] == '\0' || slug[strspn(slug, "abcdefghijklmnopqrstuvwxyz0123456789-_")] != '\0') {
+        json_decref(body);
+        return command_fail(command, EXIT_CONFIGURATION, "'%s': an agency's name has only a-z, 0-9, - and _",
+                            slug);
+    }
+    buffer_append_format(&path, "/admin/v1/agencies/%s%s", slug, rest);
+    int status = rules_ask(command, server, method, path.data, body, answer);
+    buffer_deinit(&path);
+    return status;
+}
+
 static const struct command *const actions[] = {
-    &rules_check,
-    &rules_new,
-    &rules_run,
-    &rules_test,
-    &rules_diff,
-    &rules_list,
-    &rules_rollback,
-    NULL,
+    &rules_check,    &rules_new,     &rules_run,      &rules_test,      &rules_diff,    &rules_list,
+    &rules_publish,  &rules_promote, &rules_withdraw, &rules_unpublish, &rules_history, &rules_show,
+    &rules_rollback, NULL,
 };
 
 static const struct command_group group = {
@@ -57,6 +68,6 @@ static int run(int argc, char **argv)
 
 const struct command command_rules = {
     .name = "rules",
-    .summary = "check the agencies' rules; list or take back what a server runs",
+    .summary = "check, try, publish and take back the agencies' rules",
     .run = run,
 };

@@ -8,7 +8,8 @@
 
 #include "cmd/program.h"
 
-extern const struct command rules_check, rules_list, rules_rollback, rules_run, rules_diff, rules_test, rules_new;
+extern const struct command rules_check, rules_list, rules_rollback, rules_run, rules_diff, rules_test,
+    rules_new, rules_publish, rules_promote, rules_withdraw, rules_unpublish, rules_history, rules_show;
 
 /* Where a running server is, and how its answer is shown; options of every action that calls one. */
 struct rules_server {
@@ -27,6 +28,11 @@ struct rules_server {
 int rules_ask(const struct command *command, const struct rules_server *server, const char *method,
               const char *path, json_t *body, json_t **answer);
 
+/* The same of /admin/v1/agencies/SLUG and `rest` ("/rules"). */
+int rules_ask_agency(const struct command *command, const struct rules_server *server, const char *method,
+                     const char *slug, const char *rest, json_t *body, json_t **answer);
+
+void rules_show_change(const json_t *answer); /* "acme: version 4 is live (generation ...)" */
 void rules_print_json(const json_t *value);
 
 #endif

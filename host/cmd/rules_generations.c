@@ -1,5 +1,6 @@
 /* bascule rules list, rollback: what a running server uses, and the way back. */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "cmd/rules.h"
 #include "cmd/scripts_view.h"
@@ -31,22 +32,16 @@ const struct command rules_list = {
     .run = list,
 };
 
-static int roll_back(int argc, char **argv)
+/* The whole server's way back, to a generation. */
+static int roll_back_generation(const struct rules_server *server, const char *id)
 {
-    struct rules_server server = {0};
-    const char *id = NULL;
-    json_t *answer = NULL;
-    const struct option_rule options[] = {RULES_SERVER_OPTIONS(server), {.name = NULL}};
-    int count = command_read(&rules_rollback, argc, argv, options, &id, 1);
-    if (count < 0)
-        return EXIT_CONFIGURATION;
-    json_t *body = json_object();
-    if (count == 1)
+    json_t *answer = NULL, *body = json_object();
+    if (id != NULL)
         json_object_set_new(body, "id", json_string(id));
-    int status = rules_ask(&rules_rollback, &server, "POST", "/admin/v1/scripts/rollback", body, &answer);
+    int status = rules_ask(&rules_rollback, server, "POST", "/admin/v1/scripts/rollback", body, &answer);
     if (status != EXIT_DONE)
         return status;
-    if (server.json)
+    if (server->json)
         rules_print_json(answer);
     else
         printf("generation %s is current\n", json_string_value(json_object_get(answer, "generation")));
@@ -54,11 +49,49 @@ static int roll_back(int argc, char **argv)
     return EXIT_DONE;
 }
 
+/* One agency's, to a published version, on every process. */
+static int roll_back_agency(const struct rules_server *server, const char *slug, const char *version)
+{
+    json_t *answer = NULL, *body = json_object();
+    char *end = NULL;
+    if (version != NULL)
+        json_object_set_new(body, "version", json_integer(strtoll(version, &end, 10)));
+    if (version != NULL && (*version == '\0' || *end != '\0')) {
+        json_decref(body);
+        return command_fail(&rules_rollback, EXIT_CONFIGURATION, "'%s' is no number of a version", version);
+    }
+    int status = rules_ask_agency(&rules_rollback, server, "POST", slug, "/rollback", body, &answer);
+    if (status != EXIT_DONE)
+        return status;
+    if (server->json)
+        rules_print_json(answer);
+    else
+        rules_show_change(answer);
+    json_decref(answer);
+    return EXIT_DONE;
+}
+
+static int roll_back(int argc, char **argv)
+{
+    struct rules_server server = {0};
+    const char *to = NULL, *slug = NULL;
+    const struct option_rule options[] = {
+        RULES_SERVER_OPTIONS(server), {.name = "--agency", .value = &slug}, {.name = NULL}};
+    if (command_read(&rules_rollback, argc, argv, options, &to, 1) < 0)
+        return EXIT_CONFIGURATION;
+    return slug != NULL ? roll_back_agency(&server, slug, to) : roll_back_generation(&server, to);
+}
+
 const struct command rules_rollback = {
     .name = "rules rollback",
-    .summary = "make an earlier generation current on a running server",
-    .help = "usage: bascule rules rollback [ID] [--url URL] [--json]\n\n"
-            "Makes an earlier generation current (the one before, or ID as `list` shows it) until a file\n"
-            "changes.\n",
+    .summary = "make an earlier generation current on a running server, or an agency's earlier version live",
+    .help = "usage: bascule rules rollback [ID] [--url URL] [--json]\n"
+            "       bascule rules rollback --agency SLUG [VERSION] [--url URL] [--json]\n\n"
+            "Without --agency: makes an earlier generation current (the one before, or ID as `list` shows "
+            "it) in\n"
+            "this process, until a file changes or rules are published.\n"
+            "With --agency: publishes an earlier version (the one before, or VERSION as `history` shows it) "
+            "of the\n"
+            "agency's rules again, for every process on the store.\n",
     .run = roll_back,
 };

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "script/rule_excerpt.h"
 
@@ -205,27 +206,6 @@ static bool is_settled(const struct stat *stamp, int64_t looked_ms)
     return looked_ms - written_ms > SETTLED_MS;
 }
 
-/* Returns NULL, or why the file cannot be read. */
-static const char *read_text(const char *file, struct stat *stamp, struct buffer *text)
-{
-    char piece[16384];
-    FILE *stream = fopen(file, "rbe");
-    const char *failure = NULL;
-    if (stream == NULL || fstat(fileno(stream), stamp) != 0)
-        failure = strerror(errno);
-    size_t length;
-    while (failure == NULL && (length = fread(piece, 1, sizeof piece, stream)) > 0) {
-        buffer_append(text, piece, length);
-        if (text->length > FILE_LONGEST)
-            failure = "the file is larger than 4 MiB";
-    }
-    if (failure == NULL && ferror(stream))
-        failure = "the file cannot be read";
-    if (stream != NULL)
-        fclose(stream);
-    return failure;
-}
-
 static void refuse_reading(struct source *source, const char *failure)
 {
     struct buffer fault = {0};
@@ -279,7 +259,7 @@ static void read_source(struct source *source, struct source *known)
     }
     struct buffer text = {0};
     char hash[UNIT_HASH_SIZE];
-    const char *failure = read_text(source->file, &stamp, &text);
+    const char *failure = file_read(source->file, FILE_LONGEST, &stamp, &text);
     unit_hash((struct slice){text.data, text.length}, hash);
     if (failure == NULL && known != NULL && strcmp(hash, known->hash) == 0) {
         buffer_deinit(&text);
