@@ -207,3 +207,128 @@ def test_another_process_on_the_store_follows(programs, simulator):
     assert len(hashes) == 1
     assert first.admin("DELETE", "/agencies/acme/rules").status == 200
     eventually(lambda: second.admin("GET", "/agencies/acme").status == 404, 2, "the rules to be gone in the other process")
+
+
+# ---- candidates
+
+
+def seen(server, **fields) -> dict:
+    """A message that was sent: its text, and what its timeline says of the rules."""
+    message = server.wait_for(server.webhook(payload(**fields)).json["id"], "sent", "delivered", "rejected", "dead")
+    assert message["status"] in ("sent", "delivered"), json.dumps(message, indent=1)
+    ruled = next(event for event in message["events"] if event.get("agency"))
+    return {"id": message["id"], "text": message["sent"]["body"], **ruled}
+
+
+def test_a_shadow_records_what_differs_and_the_live_result_is_sent(server):
+    published(server, rule("live"))
+    shadow = published(server, rule("other"), mode="shadow")
+    assert shadow["mode"] == "shadow"
+    message = seen(server)
+    assert message["text"] == "live" and message["version"] == 1
+    assert message["shadow"] == {"version": 2, "same": False, "differs": ["body"]}
+    candidate = agency(server)["candidate"]
+    assert (candidate["version"], candidate["mode"], candidate["calls"], candidate["different"]) == (2, "shadow", 1, 1)
+    assert candidate["examples"] == [{"message": message["id"], "what": "body"}]
+    published(server, RULE.format(location=LOCATION, code='error("oh")').split("  tests =")[0] + "}", mode="shadow")
+    message = seen(server)
+    assert message["text"] == "live" and "acme/rules.lua@3:5: oh" in message["shadow"]["error"], message
+    metrics = server.call("GET", "/metrics").body.decode()
+    assert 'bascule_rule_shadow_calls_total{result="different"} 1' in metrics
+    assert 'bascule_rule_shadow_calls_total{result="error"} 1' in metrics
+
+
+def test_a_candidate_goes_live_or_ends(server):
+    published(server, rule("live"))
+    assert server.admin("POST", "/agencies/acme/promote").status == 409
+    published(server, rule("candidate"), mode="canary", percent=1)
+    promoted = server.admin("POST", "/agencies/acme/promote", {"by": "ana"})
+    assert promoted.status == 200 and (promoted.json["version"], promoted.json["mode"]) == (2, "live"), promoted.body
+    assert sent(server) == "candidate" and "candidate" not in agency(server)
+    published(server, rule("another"), mode="shadow")
+    withdrawn = server.admin("POST", "/agencies/acme/withdraw", {"reason": "no need"})
+    assert withdrawn.status == 200 and "candidate" not in agency(server), withdrawn.body
+    newest = server.admin("GET", "/agencies/acme/versions?limit=1").json["versions"][0]
+    assert (newest["mode"], newest["reason"]) == ("withdrawn", "no need")
+    assert server.admin("POST", "/agencies/acme/withdraw").status == 409
+
+
+def has_candidate(server) -> bool:
+    answer = server.admin("GET", "/agencies/acme")
+    return answer.status == 200 and "candidate" in answer.json
+
+
+def test_a_canary_that_fails_is_taken_back_by_itself_and_costs_no_message(programs, simulator):
+    key = new_seal_key()
+    first, second = (programs.bascule(simulator, log=f"bascule{n}.log", BASCULE_SEAL_KEYS=key, BASCULE_CANARY_MIN_CALLS=5,
+                                      **PATIENT) for n in range(2))
+    first.connect(simulator)
+    published(first, rule("live"))
+    broken = RULE.format(location=LOCATION, code='error("oh")').split("  tests =")[0] + "}"
+    published(first, broken, mode="canary", percent=50)
+    for server in (first, second):
+        eventually(lambda: has_candidate(server), 5, "the canary to be known")  # noqa: B023
+
+    ids = []
+
+    def taken_back():
+        ids.extend(first.webhook(payload()).json["id"] for _ in range(10))
+        for message_id in ids[-10:]:
+            first.wait_for(message_id, "sent", "delivered", "rejected", "dead", seconds=30)
+        return first.admin("GET", "/agencies/acme/versions?limit=1").json["versions"][0]["mode"] == "withdrawn"
+
+    eventually(taken_back, 60, "the canary to be taken back")
+    messages = [first.message(message_id) for message_id in ids]
+    assert all(message["status"] in ("sent", "delivered") for message in messages)
+    assert {message["sent"]["body"] for message in messages} == {"live"}
+    newest = first.admin("GET", "/agencies/acme/versions?limit=1").json["versions"][0]
+    assert "calls failed" in newest["reason"] and newest["changed_by"] == "bascule"
+    for server in (first, second):
+        eventually(lambda: not has_candidate(server), 5, "the canary to be gone")  # noqa: B023
+    told = [event for server in (first, second) for event in server.events() if event.get("event") == "rules_canary_withdrawn"]
+    assert [(event["agency"], event["version"]) for event in told] == [("acme", 2)], told
+
+
+def test_a_canary_decides_for_its_share_of_the_messages(server):
+    published(server, rule("live"))
+    published(server, rule("canary"), mode="canary", percent=50)
+    texts = [seen(server) for _ in range(40)]
+    assert {message["text"] for message in texts} == {"live", "canary"}
+    assert all((message.get("canary") == 2) == (message["text"] == "canary") for message in texts)
+    candidate = agency(server)["candidate"]
+    assert candidate["calls"] + candidate["live_calls"] == 40 and candidate["errors"] == 0, candidate
+
+
+# ---- by command
+
+
+def test_all_of_it_by_command(server, tmp_path):
+    server.environment["BASCULE_LISTEN"] = f"127.0.0.1:{server.port}"
+    file = tmp_path / "rules.lua"
+
+    def command(*arguments, status=0):
+        done = server.command("rules", *arguments)
+        assert done.returncode == status, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    file.write_text(rule("first"))
+    assert "acme: version 1 is live" in command("publish", "acme", str(file), "--note", "a beginning", "--by", "ana")
+    assert sent(server) == "first"
+    file.write_text("return {\n  locations = { 'x' },\n  outbond = 5,\n}")
+    refused = command("publish", "acme", str(file), status=1)
+    assert "acme/rules.lua:3" in refused and "outbond = 5" in refused, refused
+    file.write_text(rule("second"))
+    assert "version 2 is canary for 10 %" in command("publish", "acme", str(file), "--canary", "10")
+    assert "version 2 is withdrawn" in command("withdraw", "acme", "--reason", "no need")
+    assert "version 3 is shadow" in command("publish", "acme", str(file), "--shadow", "--expect", "2")
+    assert "version 3 is live" in command("promote", "acme")
+    assert command("show", "acme") == rule("second") and command("show", "acme", "1") == rule("first")
+    assert '+    message.body = "second"' in command("show", "acme", "2", "--diff")
+    assert "version 4 is live" in command("rollback", "--agency", "acme", "1")
+    assert sent(server) == "first"
+    lines = command("history", "acme").splitlines()
+    assert len(lines) == 4 and "rollback to 1" in lines[0] and "a beginning" in lines[3] and "ana" in lines[3], lines
+    assert "version 4 is withdrawn" in command("unpublish", "acme")
+    assert "has only" in command("publish", "../acme", str(file), status=2)
+    assert "No such file" in command("publish", "acme", str(tmp_path / "none.lua"), status=2)
+    assert "not both" in command("publish", "acme", str(file), "--shadow", "--canary", "5", status=2)
