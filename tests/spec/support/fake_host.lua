@@ -26,6 +26,7 @@ local defaults <const> = {
   CAST_MESSAGE_LIMIT = 450,
   CAST_NUMBER_FORMAT = "national",
   CAST_PATH_PREFIX = "/api/v1",
+  BASCULE_RULES_LIMIT_BYTES = 262144,
   GHL_API_BASE = "https://ghl.example",
   GHL_AUTHORIZE_URL = "https://market.example/v2/oauth/chooselocation",
   GHL_CLIENT_ID = "app1-suffix",
@@ -257,6 +258,12 @@ local function new_modules(host)
       end,
     },
     scripts = {
+      agencies = function()
+        return host.running(store)
+      end,
+      check = function(slug, source)
+        return host.check(slug, source)
+      end,
       describe = function()
         local fault = { at = "then", message = "line 3", excerpt = "> 3 | x" }
         return {
@@ -279,6 +286,22 @@ local function new_modules(host)
     store = store,
     time = new_time(host),
   }
+end
+
+-- What a process runs that has just read its store.
+local function running_of(store)
+  local by_slug, list = {}, {}
+  for _, version in ipairs(store.rules_current()) do
+    local agency = by_slug[version.agency] or { slug = version.agency }
+    by_slug[version.agency] = agency
+    if version.mode == "live" then
+      agency.version, agency.hash = version.version, version.hash
+      list[#list + 1] = agency
+    else
+      agency.candidate = { version = version.version, mode = version.mode }
+    end
+  end
+  return list
 end
 
 local function load_afresh(modules)
@@ -374,6 +397,11 @@ function fake_host.new()
         return line
       end
     end
+  end
+  host.running = running_of
+  -- Every text is good, and its hash is itself, unless a spec says otherwise.
+  function host.check(_, source)
+    return source
   end
   load_afresh(new_modules(host))
   --- Serves a request through the router; the body is decoded where it is JSON.

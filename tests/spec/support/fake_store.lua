@@ -1,5 +1,7 @@
 -- host.store for specs: in memory, with the promises that the Lua relies on (deduplication, versions, refresh leases,
 -- states taken once). `faults[name] = {error, NAME}` makes a call fail until it is cleared.
+local fake_versions = require "support.fake_versions"
+
 local fake_store = {}
 
 local function copy(value)
@@ -239,6 +241,7 @@ function fake_store.new(clock)
   add_messages(calls, data, clock)
   add_installations(calls, data, clock)
   add_rest(calls, data, clock)
+  fake_versions.add(calls, data, clock)
   local store = {}
   for name, call in pairs(calls) do
     store[name] = function(...)
