@@ -4,6 +4,7 @@
 #include <phonenumbers/phonenumberutil.h>
 
 #include <cstdio>
+#include <cstring>
 #include <string>
 
 using i18n::phonenumbers::PhoneNumber;
@@ -39,6 +40,10 @@ extern "C" int phone_parse(const char *text, const char *region, struct phone *p
 {
     const PhoneNumberUtil *util = plans();
     PhoneNumber number;
+    if (strnlen(text, PHONE_TEXT_BYTES + 1) > PHONE_TEXT_BYTES) {
+        *reason = "too long for a telephone number";
+        return -1;
+    }
     PhoneNumberUtil::ErrorType error =
         util->Parse(text, region == nullptr || *region == '\0' ? "ZZ" : region, &number);
     if (error != PhoneNumberUtil::NO_PARSING_ERROR) {

@@ -17,6 +17,9 @@ struct phone {
 /* Reads the numbering plans: some milliseconds, once a process; the first call does it otherwise. */
 void phone_prepare(void);
 
+#define PHONE_TEXT_BYTES \
+    100 /* no longer text is read: libphonenumber's patterns take minutes for long ones */
+
 /* Reads a number as people write it; `region` (may be NULL or "") is the country of a number without a
  * country code. Returns 0, or -1 with a sentence in `reason` (static text). */
 int phone_parse(const char *text, const char *region, struct phone *phone, const char **reason);

@@ -23,7 +23,7 @@ namespace files = std::filesystem;
 namespace
 {
 
-constexpr size_t name_bytes_most = 64; // the longest of tzdata has 32
+constexpr size_t name_bytes_most = 40; // the longest of tzdata has 32
 constexpr int offset_hours_most = 14;  // Kiritimati
 
 struct zone {
@@ -89,7 +89,8 @@ const char *explain_unknown(const char *name)
     for (const auto &zone : all_zones())
         names.push_back(zone->name.c_str());
     names.push_back(nullptr);
-    const char *nearest = text_suggest(name, names.data());
+    const char *nearest =
+        strnlen(name, name_bytes_most) < name_bytes_most ? text_suggest(name, names.data()) : nullptr;
     reason = std::string("the zone ") + std::string(name, strnlen(name, name_bytes_most)) + " is not known";
     if (nearest != nullptr)
         reason += std::string("; did you mean ") + nearest + "?";
@@ -119,25 +120,37 @@ bool read_offset(const char *text, cctz::time_zone *times)
     return true;
 }
 
+zone *find_named(const char *name)
+{
+    if (strnlen(name, name_bytes_most) == name_bytes_most)
+        return nullptr;
+    auto found = std::lower_bound(all_zones().begin(), all_zones().end(), std::string(name), is_before);
+    return found != all_zones().end() && (*found)->name == name ? found->get() : nullptr;
+}
+
 bool read_named(const char *name, cctz::time_zone *times)
 {
-    auto found = std::lower_bound(all_zones().begin(), all_zones().end(), std::string(name), is_before);
-    if (found == all_zones().end() || (*found)->name != name)
+    zone *named = find_named(name);
+    if (named == nullptr)
         return false;
-    zone &zone = **found;
-    std::call_once(zone.once, [&zone] { zone.readable = cctz::load_time_zone(zone.name, &zone.times); });
-    *times = zone.times;
-    return zone.readable;
+    std::call_once(named->once,
+                   [named] { named->readable = cctz::load_time_zone(named->name, &named->times); });
+    *times = named->times;
+    return named->readable;
+}
+
+bool is_utc(const char *name)
+{
+    return std::strcmp(name, "UTC") == 0;
 }
 
 bool find(const char *name, cctz::time_zone *times, const char **reason)
 {
-    if (std::strcmp(name, "UTC") == 0) {
+    if (is_utc(name)) {
         *times = cctz::utc_time_zone();
         return true;
     }
-    if (read_offset(name, times) ||
-        (strnlen(name, name_bytes_most) < name_bytes_most && read_named(name, times)))
+    if (read_offset(name, times) || read_named(name, times))
         return true;
     *reason = explain_unknown(name);
     return false;
@@ -155,6 +168,12 @@ int64_t floor_seconds(int64_t ms)
 extern "C" void zone_prepare(void)
 {
     all_zones();
+}
+
+extern "C" bool zone_is_known(const char *name)
+{
+    cctz::time_zone times;
+    return is_utc(name) || read_offset(name, &times) || find_named(name) != nullptr;
 }
 
 extern "C" int zone_civil_at(const char *name, int64_t ms, struct zone_civil *civil, const char **reason)

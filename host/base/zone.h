@@ -8,6 +8,7 @@
 #ifndef BASE_ZONE_H
 #define BASE_ZONE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #ifdef __cplusplus
@@ -34,6 +35,9 @@ enum zone_kind {
 
 /* Reads the folder's names: a few milliseconds, once a process; whatever comes first does it otherwise. */
 void zone_prepare(void);
+
+/* Whether the zone is known: an offset, "UTC", or a name that was found. */
+bool zone_is_known(const char *zone);
 
 /* What clocks of the zone show `ms` milliseconds after 1970 UTC. -1 where the zone is not known or the year
  * is not within 1 to 9999, with a sentence in `reason` (static or of this thread, until its next call). */

@@ -57,20 +57,6 @@ static int push_library_names(lua_State *L, const struct unit_set *library)
     return count;
 }
 
-/* The host's modules that are pure functions: the same arguments give the same answer, and nothing is
- * reached. */
-static lua_CFunction find_pure(const char *name)
-{
-    static const luaL_Reg modules[] = {{"host.arguments", binding_open_arguments},
-                                       {"host.phone", binding_open_phone},
-                                       {"host.zone", binding_open_zone},
-                                       {NULL, NULL}};
-    const luaL_Reg *module = modules;
-    while (module->name != NULL && strcmp(module->name, name) != 0)
-        module++;
-    return module->func;
-}
-
 /* "bascule.phone" is the unit bascule.rules.phone. */
 static struct unit *find_library(lua_State *L, const char *name)
 {
@@ -89,9 +75,7 @@ static int require(lua_State *L)
     lua_settop(L, 1);
     if (lua_getfield(L, lua_upvalueindex(1), name) != LUA_TNIL)
         return 1;
-    lua_CFunction open = lua_toboolean(L, lua_upvalueindex(3)) ? find_pure(name) : NULL;
-    if (open != NULL) {
-        open(L);
+    if (lua_toboolean(L, lua_upvalueindex(3)) && rule_pure_open(L, name)) {
         lua_pushvalue(L, -1);
         lua_setfield(L, lua_upvalueindex(1), name);
         return 1;

@@ -24,6 +24,10 @@ void rule_tables_open(lua_State *L);   /* rule_tables.c */
 int rule_sort(lua_State *L);           /* rule_sort.c: table.sort */
 int rule_pairs(lua_State *L);          /* rule_pairs.c: pairs, whose upvalue is Lua's own next */
 
+/* rule_pure.c: pushes a module of the host's that is pure functions ("host.zone"), for the rules' own
+ * library. False, with nothing pushed, where `name` is none. */
+bool rule_pure_open(lua_State *L, const char *name);
+
 /* ---- for those files ---- */
 
 /* Charges work on so many bytes: reading, comparing, copying them. */

@@ -99,6 +99,10 @@ static void test_what_is_no_number(void **state)
     expect_refused("639171234567", "", "no country code, and no default country to take it from");
     expect_refused("+999123456789", NULL, "no country code, and no default country to take it from");
     expect_refused("+639171234567890123456", NULL, "too long for a telephone number");
+    char long_text[100000]; /* libphonenumber alone would take minutes for it */
+    memset(long_text, '(', sizeof long_text - 1);
+    long_text[sizeof long_text - 1] = '\0';
+    expect_refused(long_text, "PH", "too long for a telephone number");
     expect_refused("09171234567", "XX", "no country code, and no default country to take it from");
 }
 

@@ -90,12 +90,39 @@ static void test_what_is_not_required_costs_nothing(void **state)
     assert_in_range(bytes_with(""), 1, 40 * 1024);
 }
 
+/* The host's functions behind the library work in C: each is charged, so that endless calls of it end. */
+static void test_endless_calls_of_the_host_end(void **state)
+{
+    (void)state;
+    static const char *const attacks[] = {
+        "local phone = require 'bascule.phone' local t = ('(0917) '):rep(14) while true do "
+        "pcall(phone.parse, t) end",
+        "local phone = require 'bascule.phone' phone.parse(('('):rep(1e5)) while true do end",
+        "local hours = require 'bascule.hours' while true do pcall(hours.at, 0, 'Asia/Manilla') end",
+        "local template, v = require 'bascule.template', {} for i = 1, 1e4 do v['k' .. i] = i end\n"
+        "while true do pcall(template.render, '{{x}}', v) end",
+    };
+    struct unit_set *library = read_library();
+    for (size_t i = 0; i < sizeof attacks / sizeof attacks[0]; i++) {
+        struct error error;
+        struct unit *unit = compile("agency", attacks[i]);
+        struct rule_limits limits = {.memory_bytes = 8 << 20, .ms = 10000, .instructions = 1000000};
+        assert_null(rule_state_new(unit, library, &limits, &error));
+        if (strstr(error.message, "ran more than") == NULL &&
+            strstr(error.message, "took longer than") == NULL)
+            fail_msg("attack %zu ended with: %s", i, error.message);
+        unit_unref(unit);
+    }
+    unit_set_unref(library);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_an_agency_with_the_usual_modules_is_small),
         cmocka_unit_test(test_an_agency_with_every_module_is_small),
         cmocka_unit_test(test_what_is_not_required_costs_nothing),
+        cmocka_unit_test(test_endless_calls_of_the_host_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,26 +8,37 @@
 
 #define CALLER_OF_LIBRARY 2 /* level 1 is the function of the library that asks */
 
-/* The keys of the table at `index` that are texts, sorted and ending with NULL, as userdata on top of the
- * stack. They are borrowed while the table holds them. */
-static const char **push_names(lua_State *L, int index)
+#define NAMES_MOST 64 /* of a table that a hint is made of; of more there is none */
+
+struct names {
+    const char *items[NAMES_MOST + 1]; /* ends with NULL */
+};
+
+static void insert(struct names *names, size_t count, const char *name)
 {
-    size_t count = 0;
-    for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1))
-        count++;
-    const char **names = lua_newuserdatauv(L, (count + 1) * sizeof *names, 0);
-    count = 0;
-    for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
-        if (lua_type(L, -2) != LUA_TSTRING)
-            continue;
-        const char *name = lua_tostring(L, -2);
-        size_t i = count++;
-        for (; i > 0 && strcmp(names[i - 1], name) > 0; i--)
-            names[i] = names[i - 1];
-        names[i] = name;
+    size_t i = count;
+    for (; i > 0 && strcmp(names->items[i - 1], name) > 0; i--)
+        names->items[i] = names->items[i - 1];
+    names->items[i] = name;
+}
+
+/* The keys of the table at `index` that are texts, sorted; borrowed while the table holds them. None where
+ * the table has more than NAMES_MOST keys. */
+static void gather(lua_State *L, int index, struct names *names)
+{
+    size_t count = 0, keys = 0;
+    lua_pushnil(L);
+    while (lua_next(L, index)) {
+        lua_pop(L, 1);
+        if (keys++ == NAMES_MOST) {
+            lua_pop(L, 1);
+            count = 0;
+            break;
+        }
+        if (lua_type(L, -1) == LUA_TSTRING)
+            insert(names, count++, lua_tostring(L, -1));
     }
-    names[count] = NULL;
-    return names;
+    names->items[count] = NULL;
 }
 
 /* "; did you mean 'x'?", or what there is. */
@@ -106,13 +117,14 @@ static int options(lua_State *L)
     } else if (!lua_istable(L, 2)) {
         return fail(L, function, lua_pushfstring(L, "options are a table, not a %s", luaL_typename(L, 2)));
     }
-    const char **names = push_names(L, 3);
-    refuse_unknown(L, function, 2, names);
-    for (size_t i = 0; names[i] != NULL; i++) {
-        lua_getfield(L, 3, names[i]);
+    struct names names;
+    gather(L, 3, &names);
+    refuse_unknown(L, function, 2, names.items);
+    for (const char *const *name = names.items; *name != NULL; name++) {
+        lua_getfield(L, 3, *name);
         const char *expected = lua_tostring(L, -1);
-        lua_getfield(L, 2, names[i]);
-        check_field(L, function, names[i], expected == NULL ? "" : expected);
+        lua_getfield(L, 2, *name);
+        check_field(L, function, *name, expected == NULL ? "" : expected);
         lua_pop(L, 2);
     }
     lua_pushvalue(L, 2);
@@ -123,7 +135,9 @@ static int hint(lua_State *L)
 {
     const char *word = luaL_checkstring(L, 1);
     luaL_checktype(L, 2, LUA_TTABLE);
-    push_hint(L, word, push_names(L, 2));
+    struct names names;
+    gather(L, 2, &names);
+    push_hint(L, word, names.items);
     return 1;
 }
 

@@ -41,8 +41,14 @@ local function check(body, name)
   return length
 end
 
+-- What is outside the part of ASCII that the GSM alphabet has at one place each.
+local not_simple <const> = "[^\n\r !\"#$%%&'()*+,%-./0-9:;<=>?@A-Z_a-z]"
+
 -- The alphabet, the places that the text takes in all, and whether any character takes two.
 local function measure(body)
+  if not body:find(not_simple) then
+    return gsm, #body, false
+  end
   local units, wide, plain, wide_plain = 0, false, true, false
   local code_units = 0
   for _, code in utf8.codes(body) do
