@@ -57,3 +57,10 @@ def test_every_spec_fails_where_the_recipe_does_nothing(tmp_path):
     blind = [name for name in RECIPES if all(results[name].values())]
     blind_tests = [name for name in RECIPES if all(results[name][test] for test in own_tests(name))]
     assert (blind, blind_tests) == ([], [])
+
+
+def test_the_host_takes_them_all():
+    done = subprocess.run([BINARY, "rules", "check"], env=clean_environment(BASCULE_AGENCIES=FOLDER), capture_output=True,
+                          text=True, timeout=60 * PATIENCE)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert sorted(re.findall(r"^  good   recipes/(\S+)/rules\.lua", done.stdout, re.M)) == RECIPES
