@@ -30,6 +30,8 @@ static int reject(lua_State *L)
     return 1;
 }
 
+#define TIME_BOUND 9007199254740992.0 /* 2^53; no number beyond is exact, and none is a time */
+
 static int defer(lua_State *L)
 {
     static const char *const names[] = {"until_", "reason", NULL};
@@ -38,7 +40,7 @@ static int defer(lua_State *L)
     lua_settop(L, 1);
     script_check_options(L, 1, names);
     new_result(L, RULE_DEFER);
-    if (lua_getfield(L, 1, "until_") != LUA_TNUMBER || !isfinite(lua_tonumber(L, -1)))
+    if (lua_getfield(L, 1, "until_") != LUA_TNUMBER || !(fabs(lua_tonumber(L, -1)) < TIME_BOUND))
         return luaL_error(L, "context.defer's until_ must be a time in milliseconds, not %s",
                           luaL_typename(L, -1));
     lua_pushinteger(L, (lua_Integer)floor(lua_tonumber(L, -1)));

@@ -54,6 +54,11 @@ describe("steering the simulator", function()
     assert.equal(400, post("faults", { cast = { status = "503" } }).status)
   end)
 
+  it("lets some requests pass before a fault strikes", function()
+    post("faults", { cast = { status = 503, after = 1, times = 1 } })
+    assert.same({ 200, 503, 200 }, { cast().status, cast().status, cast().status })
+  end)
+
   it("switches faults on, for some times, and off", function()
     post("faults", { cast = { status = 429, times = 2, retry_after_s = 3 } })
     local struck = cast()

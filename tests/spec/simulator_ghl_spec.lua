@@ -236,6 +236,15 @@ describe("the simulated GHL", function()
   end)
 
   describe("contacts and conversations", function()
+    it("give custom fields back as GHL does", function()
+      local access_token = connect("L1").access_token
+      local created = contact_call(access_token, "POST", "/contacts/", { locationId = "L1", firstName = "Juan",
+        customFields = { { id = "f1", key = "plan", field_value = "gold" } } })
+      assert.equal(201, created.status)
+      local contact = contact_call(access_token, "GET", "/contacts/" .. created.json.contact.id).json.contact
+      assert.same({ "Juan", { { id = "f1", value = "gold" } } }, { contact.firstName, contact.customFields })
+    end)
+
     it("finds or creates whom an inbound message is from", function()
       local access_token = connect("L1").access_token
       local duplicate = "/contacts/search/duplicate?locationId=L1&number=%2B639171234567"

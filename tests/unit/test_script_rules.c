@@ -99,6 +99,9 @@ static void test_wrong_use_of_the_context(void **state)
     assert_rule(
         "return context.defer { until_ = 1/0 }",
         "RULE: agencies/one/rules.lua:3: context.defer's until_ must be a time in milliseconds, not number");
+    assert_rule(
+        "return context.defer { until_ = math.maxinteger }",
+        "RULE: agencies/one/rules.lua:3: context.defer's until_ must be a time in milliseconds, not number");
     assert_rule("return context.route {}", "RULE: agencies/one/rules.lua:3: context.route needs at least one "
                                            "provider: context.route { \"cast\" }");
     assert_rule("local r = context.reject 'x' r.reason = {} return r",

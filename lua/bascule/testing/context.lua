@@ -65,11 +65,13 @@ local function reject(reason)
   return result { action = "reject", reason = reason }
 end
 
+local time_bound <const> = 2 ^ 53 -- no number beyond is exact, and none is a time
+
 local function defer(options)
   check_table(options, "defer")
   check_options(options, { "until_", "reason" })
   local time = options.until_
-  if not math.type(time) or time ~= time or time == math.huge or time == -math.huge then
+  if not math.type(time) or not (-time_bound < time and time < time_bound) then
     fail("context.defer's until_ must be a time in milliseconds, not %s", type(time))
   end
   if options.reason ~= nil then

@@ -38,11 +38,23 @@ local function text(value)
   return value ~= json.null and value or nil
 end
 
+--- A body gives a field's value as field_value (or, in some kinds of field, as value); an answer has value.
+local function custom_fields(list)
+  local fields = json.array {}
+  for index, field in ipairs(list) do
+    fields[index] = { id = field.id, value = field.field_value or field.value }
+  end
+  return fields
+end
+
 local function change(contact, body)
   for _, field in ipairs(kept) do
     if body[field] ~= nil then
       contact[field] = text(body[field])
     end
+  end
+  if type(body.customFields) == "table" then
+    contact.customFields = custom_fields(body.customFields)
   end
   contact.phone = plain_phone(contact.phone)
   contact.name = contact.name or ((contact.firstName or "") .. " " .. (contact.lastName or "")):match "^%s*(.-)%s*$"
