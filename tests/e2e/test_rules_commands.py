@@ -35,7 +35,8 @@ def kit(tmp_path):
     (folder / "acme/rules.lua").write_text(RULE)
 
     def run(*arguments, given=None, **settings):
-        settings = {"BASCULE_AGENCIES": folder, "BASCULE_STORE": f"sqlite:{tmp_path}/bascule.db"} | settings
+        store = f"sqlite:{tmp_path}/bascule.db"
+        settings = {"BASCULE_AGENCIES": folder, "BASCULE_STORE": store, "BASCULE_RULE_MS": 1000} | settings
         environment = clean_environment(**settings)
         return subprocess.run([BINARY, "rules", *map(str, arguments)], env=environment, input=given, cwd=tmp_path,
                               capture_output=True, text=True, timeout=60 * PATIENCE)
