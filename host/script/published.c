@@ -193,7 +193,8 @@ static enum store_status run_withdrawal(struct store_job *job, struct store_sess
     return store_rules_set_mode(session, &change);
 }
 
-static void withdraw(const struct generations *generations, const struct agency *agency)
+/* True where this process was the one to do it; where another was first, the next look at the store tells. */
+static bool withdraw(const struct generations *generations, const struct agency *agency)
 {
     struct withdrawal withdrawal = {{.run = run_withdrawal}, agency->slug, agency->candidate};
     store_service_wait(generations->host->store, &withdrawal.job, true);
@@ -202,10 +203,11 @@ static void withdraw(const struct generations *generations, const struct agency 
         LOG_EVENT(LOG_ERROR, "rules_canary_withdrawn", LOG_FIELD_TEXT("agency", agency->slug),
                   LOG_FIELD_NUMBER("version", agency->candidate->unit->version),
                   LOG_FIELD_TEXT("message", agency->candidate->reason));
-    } else if (withdrawal.job.status != STORE_CONFLICT) { /* then another process was first */
+    } else if (withdrawal.job.status != STORE_CONFLICT) {
         LOG_EVENT(LOG_ERROR, "rules_canary_not_withdrawn", LOG_FIELD_TEXT("agency", agency->slug),
                   LOG_FIELD_TEXT("message", withdrawal.job.reason));
     }
+    return withdrawal.job.status == STORE_OK;
 }
 
 void generations_withdraw_spoiled(struct generations *generations)
@@ -214,10 +216,8 @@ void generations_withdraw_spoiled(struct generations *generations)
     bool any = false;
     for (size_t i = 0; i < current->agency_count && generations->host->store != NULL; i++) {
         const struct agency *agency = &current->agencies[i];
-        if (agency->candidate == NULL || !atomic_load(&agency->candidate->spoiled))
-            continue;
-        withdraw(generations, agency);
-        any = true;
+        if (agency->candidate != NULL && atomic_load(&agency->candidate->spoiled))
+            any = withdraw(generations, agency) || any;
     }
     generation_unref(current);
     if (any)
