@@ -1,5 +1,8 @@
 #include "base/utf8.h"
 
+#include <stdint.h>
+#include <string.h>
+
 static bool continuation(unsigned char c)
 {
     return (c & 0xC0) == 0x80;
@@ -31,10 +34,24 @@ size_t utf8_width(const char *text, size_t length)
     return 0;
 }
 
+/* Most texts are ASCII: their eight next bytes are looked at in one. */
+static bool starts_with_ascii(const char *text, size_t length)
+{
+    uint64_t bytes;
+    if (length < sizeof bytes)
+        return false;
+    memcpy(&bytes, text, sizeof bytes);
+    return (bytes & UINT64_C(0x8080808080808080)) == 0;
+}
+
 size_t utf8_valid_prefix(const char *text, size_t length)
 {
     size_t at = 0;
     while (at < length) {
+        if (starts_with_ascii(text + at, length - at)) {
+            at += sizeof(uint64_t);
+            continue;
+        }
         size_t width = utf8_width(text + at, length - at);
         if (width == 0)
             return at;

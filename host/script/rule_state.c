@@ -14,7 +14,10 @@
 /* For the file's own chunk and the library files that it requires. */
 #define LOAD_INSTRUCTIONS UINT64_C(20000000)
 #define REASON_LONGEST 400 /* bytes of a rule's own error text that are kept */
-#define PLACE_LEVELS 64    /* calls above the error among which the agency's own file is looked for */
+/* Of a thousand states nearly all wait: what their last calls left behind is to be a third of what they need,
+ * not as much again, as Lua has it by itself. Costs 4 % of a call. */
+#define COLLECTOR_PAUSE_PERCENT 130
+#define PLACE_LEVELS 64 /* calls above the error among which the agency's own file is looked for */
 
 struct rule_state *rule_state_of(lua_State *L)
 {
@@ -163,6 +166,8 @@ struct rule_state *rule_state_new(struct unit *unit, struct unit_set *library,
     *(struct rule_state **)lua_getextraspace(state->L) = state;
     if (limits->stress)
         state_stress_collector(state->L);
+    else
+        lua_gc(state->L, LUA_GCINC, COLLECTOR_PAUSE_PERCENT, 0, 0);
     lua_pushcfunction(state->L, load_rules);
     lua_pushlightuserdata(state->L, state);
     struct rule_limits load = *limits;

@@ -17,6 +17,7 @@
 #define ROUNDS 9
 #define ROUND_US 150000
 #define AGENCIES 1000
+#define CALLS 150
 
 static const struct rule_limits limits = {.memory_bytes = (size_t)8 << 20, .ms = 10, .instructions = 1000000};
 
@@ -234,7 +235,9 @@ static void measure_memory(struct unit_set *library, const char *rules)
     for (int i = 0; i < AGENCIES; i++) {
         struct rule_state *state = rule_cache_get(cache, units[i], library, &error);
         need(state != NULL, error.message);
-        call_host(state, L);
+        for (int calls = 0; calls <= i % CALLS;
+             calls++) /* so that they are anywhere between two collections */
+            call_host(state, L);
         held += (double)state->meter.held_bytes / 1024;
     }
     printf("agency_kb=%.1f agency_lua_kb=%.1f agencies=%d\n", (resident_kb() - before) / AGENCIES,
