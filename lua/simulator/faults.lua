@@ -10,7 +10,7 @@ local names = {
   status = "number", -- refuse with this status before anything is done
   rate = "number", -- how often `status` strikes, 0..1; default 1
   drop = "number", -- how often, 0..1, the work is done and its answer lost
-  after = "number", -- requests that pass before `status` and `drop` strike
+  after = "number", -- requests that pass before the side's faults begin
   times = "number", -- strikes left of `status` and `drop`; default: no end
   retry_after_s = "number", -- Retry-After of a 429 or 503
   latency_ms = "number", -- wait before anything is done
@@ -111,13 +111,14 @@ function faults.strike(side, path, key)
   if switches.path and not path:find(switches.path, 1, true) or switches.key and switches.key ~= key then
     return {}
   end
-  if switches.latency_ms then
-    time.sleep(switches.latency_ms)
-  end
   if (switches.after or 0) > 0 then
     switches.after = switches.after - 1
     return {}
-  elseif switches.status and strikes(switches, switches.rate or 1) then
+  end
+  if switches.latency_ms then
+    time.sleep(switches.latency_ms)
+  end
+  if switches.status and strikes(switches, switches.rate or 1) then
     return { status = switches.status, retry_after_s = switches.retry_after_s, error_code = switches.error_code }
   end
   return { drop = strikes(switches, switches.drop) }
