@@ -60,7 +60,7 @@ def test_every_spec_fails_where_the_recipe_does_nothing(tmp_path):
 
 
 def test_the_host_takes_them_all():
-    done = subprocess.run([BINARY, "rules", "check"], env=clean_environment(BASCULE_AGENCIES=FOLDER), capture_output=True,
-                          text=True, timeout=60 * PATIENCE)
+    done = subprocess.run([BINARY, "rules", "check"], env=clean_environment(BASCULE_AGENCIES=FOLDER, BASCULE_RULE_MS=1000),
+                          capture_output=True, text=True, timeout=60 * PATIENCE)
     assert done.returncode == 0, done.stdout + done.stderr
     assert sorted(re.findall(r"^  good   recipes/(\S+)/rules\.lua", done.stdout, re.M)) == RECIPES

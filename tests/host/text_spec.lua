@@ -41,6 +41,13 @@ describe("text.segments", function()
     end)
   end
 
+  it("counts a text of ASCII alone, which goes a shorter way, as any other", function()
+    for code = 0, 127 do
+      local alone, beside = text.segments(string.char(code)), text.segments(string.char(code) .. "é")
+      assert.are.same({ alone.encoding, alone.units + 1 }, { beside.encoding, beside.units }, code)
+    end
+  end)
+
   it("says where a text is no UTF-8", function()
     assert.error_matches(function()
       text.segments "ab\xff"
