@@ -42,7 +42,7 @@ static int64_t call_patience_ms(const struct rule_service *service)
 
 static void watch(struct rule_thread *thread, int64_t patience_ms)
 {
-    thread->watched_us = rule_state_processor_us();
+    thread->watched_us = -1;
     thread->patience_us = patience_ms * 1000;
 }
 
@@ -74,7 +74,7 @@ static void begin(struct rule_thread *thread)
 {
     struct rule_service *service = thread->service;
     watch(thread, call_patience_ms(service));
-    thread->began_us = thread->watched_us;
+    thread->began_us = rule_state_processor_us();
     service->busy++;
     if (service->watchdog_rests)
         pthread_cond_signal(&service->watch);

@@ -32,8 +32,9 @@ struct rule_thread {
     clockid_t clock;
     struct rule_job *job; /* under way, or NULL */
     struct rule_line *line;
-    int64_t began_us;                /* the thread's processor time when the job began */
-    int64_t watched_us, patience_us; /* when its budget began, and how much of it may pass */
+    int64_t began_us;    /* the thread's processor time when the job began */
+    int64_t watched_us;  /* by the watchdog's first look at this budget; -1 before it */
+    int64_t patience_us; /* how much may pass from then on */
     bool abandoned;
     struct rule_thread *next;
 };

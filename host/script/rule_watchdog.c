@@ -33,7 +33,7 @@ static void alert(const struct rule_service *service, const struct rule_work *wo
 }
 
 /* The job goes home without its work, which the thread keeps. */
-static void give_up(struct rule_service *service, struct rule_thread *thread, int64_t now_us)
+static void give_up(struct rule_service *service, struct rule_thread *thread)
 {
     struct rule_job *job = thread->job;
     const struct rule_work *work = job->work;
@@ -48,7 +48,7 @@ static void give_up(struct rule_service *service, struct rule_thread *thread, in
     unlink_thread(service, thread);
     pthread_detach(thread->id);
     sched_setscheduler(thread->tid, SCHED_IDLE, &(struct sched_param){0});
-    rule_queue_done(service->queue, thread->line, now_us - thread->began_us);
+    rule_queue_done(service->queue, thread->line, thread->patience_us);
     service->busy--;
     service->left_behind++;
     quarantine_add(&service->quarantine, work, job->error.message);
@@ -57,13 +57,20 @@ static void give_up(struct rule_service *service, struct rule_thread *thread, in
     rule_service_add_thread(service);
 }
 
-static struct rule_thread *find_stuck(const struct rule_service *service, int64_t *now_us)
+/* Both readings are the watchdog's own: a step of the clock that one call sees and another does not (as in
+ * programs that test with a shifted clock) must not look like time that was spent. */
+static bool is_stuck(struct rule_thread *thread)
+{
+    int64_t now_us = clock_us(thread->clock);
+    if (thread->watched_us < 0 || thread->watched_us > now_us)
+        thread->watched_us = now_us;
+    return now_us - thread->watched_us > thread->patience_us;
+}
+
+static struct rule_thread *find_stuck(const struct rule_service *service)
 {
     for (struct rule_thread *thread = service->threads; thread != NULL; thread = thread->next) {
-        if (thread->job == NULL)
-            continue;
-        *now_us = clock_us(thread->clock);
-        if (*now_us - thread->watched_us > thread->patience_us)
+        if (thread->job != NULL && is_stuck(thread))
             return thread;
     }
     return NULL;
@@ -88,12 +95,11 @@ static void rest(struct rule_service *service)
 void *rule_watchdog_run(void *argument)
 {
     struct rule_service *service = argument;
-    int64_t now_us;
     pthread_mutex_lock(&service->mutex);
     while (!service->stopping || service->busy > 0) {
         rest(service);
-        for (struct rule_thread *stuck; (stuck = find_stuck(service, &now_us)) != NULL;)
-            give_up(service, stuck, now_us);
+        for (struct rule_thread *stuck; (stuck = find_stuck(service)) != NULL;)
+            give_up(service, stuck);
     }
     pthread_mutex_unlock(&service->mutex);
     return NULL;
