@@ -1,8 +1,10 @@
 #include "script/rule_cache.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define BUCKETS 512
+#define KEPT_OF_AN_AGENCY 3 /* the rules that run, a candidate, and those before for messages on the way */
 
 struct entry {
     struct rule_state *state;
@@ -86,12 +88,26 @@ struct rule_state *rule_cache_find(struct rule_cache *cache, const struct unit *
     return entry->state;
 }
 
+/* Rules that are replaced again and again must not fill the cache with what nobody asks for any more. */
+static void drop_replaced(struct rule_cache *cache, const char *agency)
+{
+    struct entry *oldest = NULL;
+    unsigned count = 0;
+    for (struct entry *entry = cache->newest; entry != NULL; entry = entry->older) {
+        if (strcmp(entry->state->unit->name, agency) == 0 && ++count >= KEPT_OF_AN_AGENCY)
+            oldest = entry;
+    }
+    if (oldest != NULL)
+        drop(cache, oldest);
+}
+
 struct rule_state *rule_cache_load(struct rule_cache *cache, struct unit *unit, struct unit_set *library,
                                    struct error *error)
 {
     struct rule_state *state = rule_state_new(unit, library, &cache->limits, error);
     if (state == NULL)
         return NULL;
+    drop_replaced(cache, unit->name);
     if (cache->count == cache->most)
         drop(cache, cache->oldest);
     struct entry *entry = memory_allocate(sizeof *entry);

@@ -72,10 +72,8 @@ def change(bascule, n, text, broken):
 
 
 def test_thousands_of_reloads_under_load(programs):
-    # States of rules that were replaced are kept until others push them out: few of them, or the memory that they
-    # take would grow for longer than the test runs.
     simulator = programs.simulator(**{"cast-delay-ms": 0, "location": f"{LOCATION},{PUBLISHED}"})
-    bascule = programs.bascule(simulator, BASCULE_LUA_STRESS_GC="on", BASCULE_RULE_STATES=8)
+    bascule = programs.bascule(simulator, BASCULE_LUA_STRESS_GC="on")
     for location in (LOCATION, PUBLISHED):
         bascule.connect(simulator, location)
     bascule.rule("storm", RULE % {"n": 0, "location": LOCATION})
