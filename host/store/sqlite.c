@@ -87,7 +87,7 @@ static int connection_setup(sqlite3 *db)
     return rc;
 }
 
-static int connection_open(const struct store *store, sqlite3 **out, struct error *error)
+static int connection_open(const struct sqlite_store *store, sqlite3 **out, struct error *error)
 {
     const char *path = store->in_memory ? ":memory:" : store->path;
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (store->in_memory ? SQLITE_OPEN_CREATE : 0);
@@ -105,20 +105,17 @@ static int connection_open(const struct store *store, sqlite3 **out, struct erro
     return 0;
 }
 
-static int url_parse(const char *url, struct store *store, struct error *error)
+static int url_parse(const char *url, struct sqlite_store *store, struct error *error)
 {
-    static const char SCHEME[] = "sqlite:";
-    if (strncmp(url, "mongodb://", 10) == 0 || strncmp(url, "mongodb+srv://", 14) == 0)
-        return error_set(error, ERROR_INVALID, "this build of bascule has no MongoDB store; use sqlite:PATH");
-    const char *path = url + sizeof SCHEME - 1;
-    if (strncmp(url, SCHEME, sizeof SCHEME - 1) != 0 || *path == '\0')
+    const char *path = url + strlen("sqlite:");
+    if (*path == '\0')
         return error_set(error, ERROR_INVALID, "a store's address is sqlite:PATH");
     store->in_memory = strcmp(path, ":memory:") == 0;
     store->path = text_duplicate(path);
     return 0;
 }
 
-static int store_prepare(struct store *store, struct error *error)
+static int store_prepare(struct sqlite_store *store, struct error *error)
 {
     sqlite3 *db;
     if (!store->in_memory && file_prepare(store->path, error) != 0)
@@ -136,66 +133,55 @@ static int store_prepare(struct store *store, struct error *error)
     return 0;
 }
 
-int store_open(const struct store_options *options, struct store **out, struct error *error)
+static void close_store(struct store *base)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, library_configure);
-    struct store *store = memory_allocate(sizeof *store);
-    store->busy_timeout_ms = options->busy_timeout_ms;
-    if (url_parse(options->url, store, error) != 0 || store_prepare(store, error) != 0) {
-        store_close(store);
-        return -1;
-    }
-    *out = store;
-    return 0;
-}
-
-void store_close(struct store *store)
-{
-    if (store == NULL)
-        return;
+    struct sqlite_store *store = (struct sqlite_store *)base;
     sqlite3_close(store->memory);
     free(store->path);
     free(store);
 }
 
-int store_session_open(struct store *store, struct store_session **out, struct error *error)
+static int open_store(const struct store_options *options, struct store **out, struct error *error)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, library_configure);
+    struct sqlite_store *store = memory_allocate(sizeof *store);
+    store->busy_timeout_ms = options->busy_timeout_ms;
+    if (url_parse(options->url, store, error) != 0 || store_prepare(store, error) != 0) {
+        close_store(&store->base);
+        return -1;
+    }
+    *out = &store->base;
+    return 0;
+}
+
+static int session_open(struct store *base, struct store_session **out, struct error *error)
+{
+    struct sqlite_store *store = (struct sqlite_store *)base;
     sqlite3 *db = store->memory;
     store->memory = NULL;
     if (store->in_memory && db == NULL)
         return error_set(error, ERROR_INVALID, "a store in memory has one session only");
     if (db == NULL && connection_open(store, &db, error) != 0)
         return -1;
-    struct store_session *session = memory_allocate(sizeof *session);
+    struct sqlite_session *session = memory_allocate(sizeof *session);
     session->store = store;
     session->db = db;
     sqlite3_wal_hook(db, on_commit, session);
-    *out = session;
+    *out = &session->base;
     return 0;
 }
 
-void store_session_close(struct store_session *session)
+static void session_close(struct store_session *base)
 {
-    if (session == NULL)
-        return;
+    struct sqlite_session *session = sqlite_session(base);
     for (size_t i = 0; i < SQLITE_STATEMENTS; i++)
         sqlite3_finalize(session->statements[i].statement);
     sqlite3_close(session->db);
     free(session);
 }
 
-const char *store_session_error(const struct store_session *session)
-{
-    return session->error;
-}
-
 /* ---- errors ---- */
-
-bool sqlite_is_error(enum store_status status)
-{
-    return status == STORE_BUSY || status == STORE_FULL || status == STORE_FAILED;
-}
 
 static enum store_status status_of(sqlite3 *db, int rc)
 {
@@ -216,21 +202,17 @@ static enum store_status status_of(sqlite3 *db, int rc)
 
 static enum store_status note(struct store_session *session, int rc)
 {
-    session->status = status_of(session->db, rc);
-    snprintf(session->error, sizeof session->error, "%s", sqlite3_errmsg(session->db));
+    sqlite3 *db = sqlite_session(session)->db;
+    session->status = status_of(db, rc);
+    snprintf(session->error, sizeof session->error, "%s", sqlite3_errmsg(db));
     return session->status;
-}
-
-enum store_status sqlite_refuse(struct store_session *session, const char *reason)
-{
-    snprintf(session->error, sizeof session->error, "%s", reason);
-    return session->status = STORE_FAILED;
 }
 
 /* ---- statements ---- */
 
-sqlite3_stmt *sqlite_statement(struct store_session *session, const char *sql)
+sqlite3_stmt *sqlite_statement(struct store_session *base, const char *sql)
 {
+    struct sqlite_session *session = sqlite_session(base);
     size_t slot = ((uintptr_t)sql >> 4) % SQLITE_STATEMENTS;
     while (session->statements[slot].sql != NULL && session->statements[slot].sql != sql)
         slot = (slot + 1) % SQLITE_STATEMENTS;
@@ -239,7 +221,7 @@ sqlite3_stmt *sqlite_statement(struct store_session *session, const char *sql)
     sqlite3_stmt *statement = NULL;
     int rc = sqlite3_prepare_v3(session->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, NULL);
     if (rc != SQLITE_OK) {
-        note(session, rc);
+        note(base, rc);
         return NULL;
     }
     session->statements[slot].sql = sql;
@@ -283,7 +265,7 @@ enum store_status sqlite_run(struct store_session *session, sqlite3_stmt *statem
 enum store_status sqlite_change(struct store_session *session, sqlite3_stmt *statement)
 {
     enum store_status status = sqlite_run(session, statement);
-    return status == STORE_OK && sqlite3_changes(session->db) == 0 ? STORE_NOT_FOUND : status;
+    return status == STORE_OK && sqlite3_changes(sqlite_session(session)->db) == 0 ? STORE_NOT_FOUND : status;
 }
 
 char *sqlite_text(sqlite3_stmt *statement, int column)
@@ -303,15 +285,15 @@ static const char ROLLBACK[] = "ROLLBACK";
 
 static enum store_status transaction_begin(struct store_session *session, const char *sql)
 {
-    session->last_id = 0;
+    sqlite_session(session)->last_id = 0;
     return sqlite_run(session, sqlite_statement(session, sql));
 }
 
 /* SQLite rolls back by itself after some errors; the session's error is the first one, not this one's. */
 static void transaction_rollback(struct store_session *session)
 {
-    if (!sqlite3_get_autocommit(session->db))
-        sqlite3_exec(session->db, ROLLBACK, NULL, NULL, NULL);
+    if (!sqlite3_get_autocommit(sqlite_session(session)->db))
+        sqlite3_exec(sqlite_session(session)->db, ROLLBACK, NULL, NULL, NULL);
 }
 
 static enum store_status transaction_commit(struct store_session *session)
@@ -322,20 +304,20 @@ static enum store_status transaction_commit(struct store_session *session)
     return status;
 }
 
-enum store_status store_batch_begin(struct store_session *session)
+static enum store_status batch_begin(struct store_session *session)
 {
     if (session->in_batch)
-        return sqlite_refuse(session, "a batch is open already");
+        return store_session_refuse(session, "a batch is open already");
     enum store_status status = transaction_begin(session, BEGIN_WRITE);
     session->in_batch = status == STORE_OK;
     session->broken = STORE_OK;
     return status;
 }
 
-enum store_status store_batch_commit(struct store_session *session)
+static enum store_status batch_commit(struct store_session *session)
 {
     if (!session->in_batch)
-        return sqlite_refuse(session, "no batch is open");
+        return store_session_refuse(session, "no batch is open");
     session->in_batch = false;
     if (session->broken == STORE_OK)
         return transaction_commit(session);
@@ -343,7 +325,7 @@ enum store_status store_batch_commit(struct store_session *session)
     return session->broken;
 }
 
-void store_batch_abort(struct store_session *session)
+static void batch_abort(struct store_session *session)
 {
     session->in_batch = false;
     transaction_rollback(session);
@@ -369,11 +351,11 @@ enum store_status sqlite_read_begin(struct store_session *session)
 enum store_status sqlite_end(struct store_session *session, enum store_status status)
 {
     if (session->in_batch) {
-        if (sqlite_is_error(status) && session->broken == STORE_OK)
+        if (store_status_is_error(status) && session->broken == STORE_OK)
             session->broken = status;
         return status;
     }
-    if (sqlite_is_error(status)) {
+    if (store_status_is_error(status)) {
         transaction_rollback(session);
         return status;
     }
@@ -386,7 +368,8 @@ enum store_status sqlite_end(struct store_session *session, enum store_status st
 static enum store_status checkpoint(struct store_session *session)
 {
     int pages = 0;
-    int rc = sqlite3_wal_checkpoint_v2(session->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &pages, NULL);
+    int rc =
+        sqlite3_wal_checkpoint_v2(sqlite_session(session)->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &pages, NULL);
     return rc == SQLITE_OK ? STORE_OK : note(session, rc);
 }
 
@@ -396,24 +379,51 @@ static int on_commit(void *argument, sqlite3 *db, const char *name, int pages)
 {
     (void)db;
     (void)name;
-    struct store_session *session = argument;
+    struct sqlite_session *session = argument;
     atomic_store_explicit(&session->store->log_pages, pages, memory_order_relaxed);
     if (pages >= SQLITE_LOG_PAGES && !session->tends_later)
-        checkpoint(session);
+        checkpoint(&session->base);
     return SQLITE_OK;
 }
 
-void store_session_tend_later(struct store_session *session)
+static void session_tend_later(struct store_session *session)
 {
-    session->tends_later = true;
+    sqlite_session(session)->tends_later = true;
 }
 
-bool store_session_tend_due(const struct store_session *session)
+static bool session_tend_due(const struct store_session *session)
 {
-    return atomic_load_explicit(&session->store->log_pages, memory_order_relaxed) >= SQLITE_LOG_PAGES;
+    const struct sqlite_store *store = ((const struct sqlite_session *)session)->store;
+    return atomic_load_explicit(&store->log_pages, memory_order_relaxed) >= SQLITE_LOG_PAGES;
 }
 
-enum store_status store_session_tend(struct store_session *session)
+static enum store_status session_tend(struct store_session *session)
 {
-    return store_session_tend_due(session) ? checkpoint(session) : STORE_OK;
+    return session_tend_due(session) ? checkpoint(session) : STORE_OK;
+}
+
+/* ---- the backend ---- */
+
+void sqlite_backend(struct store_backend *backend)
+{
+    *backend = (struct store_backend){
+        .open = open_store,
+        .close = close_store,
+        .session_open = session_open,
+        .session_close = session_close,
+        .session_tend_later = session_tend_later,
+        .session_tend_due = session_tend_due,
+        .session_tend = session_tend,
+        .batch_begin = batch_begin,
+        .batch_commit = batch_commit,
+        .batch_abort = batch_abort,
+    };
+    sqlite_claim_calls(backend);
+    sqlite_installation_calls(backend);
+    sqlite_list_calls(backend);
+    sqlite_memory_calls(backend);
+    sqlite_message_calls(backend);
+    sqlite_rules_calls(backend);
+    sqlite_setting_calls(backend);
+    sqlite_settle_calls(backend);
 }

@@ -11,13 +11,14 @@
 #include <sqlite3.h>
 #include <stdatomic.h>
 
-#include "store/store.h"
+#include "store/backend.h"
 
 /* Pages in the log from which it is moved into the file: 64 MB. Larger logs write a page of the indexes less
  * often, and cost start-up time after a crash. */
 #define SQLITE_LOG_PAGES 16000
 
-struct store {
+struct sqlite_store {
+    struct store base;
     char *path;
     unsigned busy_timeout_ms;
     sqlite3 *memory; /* ":memory:": the one connection, until the one session takes it */
@@ -27,20 +28,22 @@ struct store {
 
 #define SQLITE_STATEMENTS 128 /* slots; a power of two, well above the number of statements */
 
-struct store_session {
-    struct store *store;
+struct sqlite_session {
+    struct store_session base;
+    struct sqlite_store *store;
     sqlite3 *db;
     struct {
         const char *sql; /* the address is the key */
         sqlite3_stmt *statement;
     } statements[SQLITE_STATEMENTS];
-    bool in_batch;
     bool tends_later;
-    enum store_status broken; /* of the batch; STORE_OK while it is sound */
-    int64_t last_id;          /* the newest message's, within a write transaction; 0: not looked up yet */
-    enum store_status status; /* of `error` */
-    char error[256];
+    int64_t last_id; /* the newest message's, within a write transaction; 0: not looked up yet */
 };
+
+static inline struct sqlite_session *sqlite_session(struct store_session *session)
+{
+    return (struct sqlite_session *)session;
+}
 
 /* The statement of `sql`, prepared once a session and ready to be bound. `sql` must be a static array. NULL
  * where that fails; binding NULL does nothing, and sqlite_next answers the error, so callers need not look.
@@ -65,9 +68,15 @@ enum store_status sqlite_read_begin(struct store_session *session);
 /* Ends what begin began: commits where `status` is an answer, rolls back where it is an error. */
 enum store_status sqlite_end(struct store_session *session, enum store_status status);
 
-bool sqlite_is_error(enum store_status status);
-enum store_status sqlite_refuse(struct store_session *session,
-                                const char *reason); /* STORE_FAILED with words */
+/* Each fills the functions of its file into the backend's table. */
+void sqlite_claim_calls(struct store_backend *backend);
+void sqlite_installation_calls(struct store_backend *backend);
+void sqlite_list_calls(struct store_backend *backend);
+void sqlite_memory_calls(struct store_backend *backend);
+void sqlite_message_calls(struct store_backend *backend);
+void sqlite_rules_calls(struct store_backend *backend);
+void sqlite_setting_calls(struct store_backend *backend);
+void sqlite_settle_calls(struct store_backend *backend);
 
 /* sqlite_schema.c */
 int sqlite_migrate(sqlite3 *db, struct error *error);
@@ -101,9 +110,5 @@ enum store_status sqlite_memory_apply(struct store_session *session, const char 
 
 /* sqlite_list.c: the SQL functions that its statements use. */
 int sqlite_list_functions(sqlite3 *db);
-
-/* store.c: ids as text. */
-void store_id_format(int64_t id, char text[STORE_ID_SIZE]);
-int store_id_parse(const char *text, int64_t *id); /* -1 where it is no id */
 
 #endif

@@ -40,8 +40,8 @@ static enum store_status collect_lanes(struct store_session *session, const char
     return status == STORE_NOT_FOUND ? STORE_OK : status;
 }
 
-enum store_status store_lanes_due(struct store_session *session, enum message_track track, int64_t now_ms,
-                                  const char *after, unsigned limit, struct store_lanes *lanes)
+static enum store_status lanes_due(struct store_session *session, enum message_track track, int64_t now_ms,
+                                   const char *after, unsigned limit, struct store_lanes *lanes)
 {
     const char *sql = track == TRACK_REPORT ? NEXT_LANE_REPORT : NEXT_LANE_DELIVERY;
     *lanes = (struct store_lanes){.locations = memory_allocate(limit * sizeof *lanes->locations)};
@@ -185,8 +185,8 @@ static enum store_status claim_messages(struct store_session *session, const str
     return status;
 }
 
-enum store_status store_message_claim(struct store_session *session, const struct store_claim *claim,
-                                      struct store_message_list *list)
+static enum store_status message_claim(struct store_session *session, const struct store_claim *claim,
+                                       struct store_message_list *list)
 {
     *list = (struct store_message_list){.items = memory_allocate(claim->limit * sizeof *list->items)};
     enum store_status status = sqlite_write_begin(session);
@@ -195,4 +195,10 @@ enum store_status store_message_claim(struct store_session *session, const struc
     if (status != STORE_OK)
         store_message_list_deinit(list);
     return status;
+}
+
+void sqlite_claim_calls(struct store_backend *backend)
+{
+    backend->lanes_due = lanes_due;
+    backend->message_claim = message_claim;
 }

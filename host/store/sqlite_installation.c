@@ -65,8 +65,8 @@ static sqlite3_stmt *bind_key(struct store_session *session, const char *sql, co
     return s;
 }
 
-enum store_status store_installation_get(struct store_session *session, const char *company,
-                                         const char *location, struct store_installation *installation)
+static enum store_status installation_get(struct store_session *session, const char *company,
+                                          const char *location, struct store_installation *installation)
 {
     *installation = (struct store_installation){0};
     if (company == NULL && *location == '\0')
@@ -89,8 +89,8 @@ enum store_status store_installation_get(struct store_session *session, const ch
     return status;
 }
 
-enum store_status store_installation_list(struct store_session *session, const char *company,
-                                          struct store_installation_list *list)
+static enum store_status installation_list(struct store_session *session, const char *company,
+                                           struct store_installation_list *list)
 {
     *list = (struct store_installation_list){0};
     enum store_status status = sqlite_read_begin(session);
@@ -105,8 +105,8 @@ enum store_status store_installation_list(struct store_session *session, const c
     return status;
 }
 
-enum store_status store_installation_expiring(struct store_session *session, int64_t before_ms,
-                                              unsigned limit, struct store_installation_list *list)
+static enum store_status installation_expiring(struct store_session *session, int64_t before_ms,
+                                               unsigned limit, struct store_installation_list *list)
 {
     *list = (struct store_installation_list){0};
     enum store_status status = sqlite_read_begin(session);
@@ -201,11 +201,11 @@ static enum store_status put(struct store_session *session, const struct store_i
     return status;
 }
 
-enum store_status store_installation_put(struct store_session *session,
-                                         const struct store_installation *installation, int64_t now_ms)
+static enum store_status installation_put(struct store_session *session,
+                                          const struct store_installation *installation, int64_t now_ms)
 {
     if (installation->location == NULL)
-        return sqlite_refuse(session, "an installation needs a location, \"\" for the company's own");
+        return store_session_refuse(session, "an installation needs a location, \"\" for the company's own");
     enum store_status status = sqlite_write_begin(session);
     return status == STORE_OK ? sqlite_end(session, put(session, installation, now_ms)) : status;
 }
@@ -234,9 +234,9 @@ static const char REFRESH_BEGIN[] = "UPDATE installation SET refresh_owner = ?3,
                                     " WHERE company = ?1 AND location = ?2 AND version = ?5"
                                     " AND (refresh_owner IS NULL OR refresh_until_ms <= ?6)";
 
-enum store_status store_installation_refresh_begin(struct store_session *session, const char *company,
-                                                   const char *location, uint64_t version, const char *owner,
-                                                   int64_t now_ms, int64_t lease_ms)
+static enum store_status installation_refresh_begin(struct store_session *session, const char *company,
+                                                    const char *location, uint64_t version, const char *owner,
+                                                    int64_t now_ms, int64_t lease_ms)
 {
     enum store_status status = sqlite_write_begin(session);
     if (status != STORE_OK)
@@ -257,10 +257,10 @@ static const char REFRESHED[] =
     " status = CASE status WHEN 'removed' THEN status ELSE 'connected' END"
     " WHERE company = ?1 AND location = ?2 AND refresh_owner = ?3";
 
-enum store_status store_installation_refreshed(struct store_session *session, const char *company,
-                                               const char *location, const char *owner,
-                                               const char *access_token, const char *refresh_token,
-                                               int64_t expires_ms, const char *scopes, int64_t now_ms)
+static enum store_status installation_refreshed(struct store_session *session, const char *company,
+                                                const char *location, const char *owner,
+                                                const char *access_token, const char *refresh_token,
+                                                int64_t expires_ms, const char *scopes, int64_t now_ms)
 {
     enum store_status status = sqlite_write_begin(session);
     if (status != STORE_OK)
@@ -281,9 +281,9 @@ static const char REFRESH_FAILED[] =
     " status = CASE WHEN ?5 AND status <> 'removed' THEN 'invalid' ELSE status END"
     " WHERE company = ?1 AND location = ?2 AND refresh_owner = ?3";
 
-enum store_status store_installation_refresh_failed(struct store_session *session, const char *company,
-                                                    const char *location, const char *owner,
-                                                    const char *reason, bool invalid, int64_t now_ms)
+static enum store_status installation_refresh_failed(struct store_session *session, const char *company,
+                                                     const char *location, const char *owner,
+                                                     const char *reason, bool invalid, int64_t now_ms)
 {
     enum store_status status = sqlite_write_begin(session);
     if (status != STORE_OK)
@@ -299,9 +299,9 @@ enum store_status store_installation_refresh_failed(struct store_session *sessio
 static const char SET_STATUS[] = "UPDATE installation SET status = ?3, reason = ?4, updated_ms = ?5"
                                  " WHERE company = ?1 AND location = ?2";
 
-enum store_status store_installation_set_status(struct store_session *session, const char *company,
-                                                const char *location, const char *status_text,
-                                                const char *reason, int64_t now_ms)
+static enum store_status installation_set_status(struct store_session *session, const char *company,
+                                                 const char *location, const char *status_text,
+                                                 const char *reason, int64_t now_ms)
 {
     enum store_status status = sqlite_write_begin(session);
     if (status != STORE_OK)
@@ -317,9 +317,9 @@ static const char RESEAL[] =
     "UPDATE installation SET access_token = coalesce(?3, access_token),"
     " refresh_token = coalesce(?4, refresh_token) WHERE company = ?1 AND location = ?2 AND version = ?5";
 
-enum store_status store_installation_reseal(struct store_session *session, const char *company,
-                                            const char *location, uint64_t version, const char *access_token,
-                                            const char *refresh_token)
+static enum store_status installation_reseal(struct store_session *session, const char *company,
+                                             const char *location, uint64_t version, const char *access_token,
+                                             const char *refresh_token)
 {
     enum store_status status = sqlite_write_begin(session);
     if (status != STORE_OK)
@@ -329,4 +329,17 @@ enum store_status store_installation_reseal(struct store_session *session, const
     sqlite_bind_text(s, 4, refresh_token);
     sqlite3_bind_int64(s, 5, (int64_t)version);
     return sqlite_end(session, change(session, s, company, location));
+}
+
+void sqlite_installation_calls(struct store_backend *backend)
+{
+    backend->installation_put = installation_put;
+    backend->installation_get = installation_get;
+    backend->installation_list = installation_list;
+    backend->installation_expiring = installation_expiring;
+    backend->installation_refresh_begin = installation_refresh_begin;
+    backend->installation_refreshed = installation_refreshed;
+    backend->installation_refresh_failed = installation_refresh_failed;
+    backend->installation_set_status = installation_set_status;
+    backend->installation_reseal = installation_reseal;
 }

@@ -167,8 +167,9 @@ static enum store_status load_page(struct store_session *session, const struct p
     return status;
 }
 
-enum store_status store_message_list(struct store_session *session, const struct store_message_filter *filter,
-                                     struct store_message_list *list)
+static enum store_status message_list(struct store_session *session,
+                                      const struct store_message_filter *filter,
+                                      struct store_message_list *list)
 {
     struct page page;
     int64_t before = INT64_MAX;
@@ -186,4 +187,9 @@ enum store_status store_message_list(struct store_session *session, const struct
     if (status != STORE_OK)
         store_message_list_deinit(list);
     return status;
+}
+
+void sqlite_list_calls(struct store_backend *backend)
+{
+    backend->message_list = message_list;
 }

@@ -85,9 +85,9 @@ static enum store_status read_entry(struct store_session *session, const struct 
     return status;
 }
 
-enum store_status store_memory_read(struct store_session *session, const char *message_id,
-                                    const struct store_memory_key *keys, size_t count, int64_t now_ms,
-                                    struct store_remembered *remembered)
+static enum store_status memory_read(struct store_session *session, const char *message_id,
+                                     const struct store_memory_key *keys, size_t count, int64_t now_ms,
+                                     struct store_remembered *remembered)
 {
     memset(remembered, 0, count * sizeof *remembered);
     enum store_status status = sqlite_read_begin(session);
@@ -189,7 +189,7 @@ static enum store_status begin_anew(struct store_session *session, const struct 
     sqlite_bind_text(s, 3, effect->entry.key);
     sqlite3_bind_int64(s, 4, effect->expires_ms);
     status = sqlite_run(session, s);
-    entry->id = sqlite3_last_insert_rowid(session->db);
+    entry->id = sqlite3_last_insert_rowid(sqlite_session(session)->db);
     return status;
 }
 
@@ -256,10 +256,11 @@ static enum store_status check_limits(struct store_session *session, const struc
                                       size_t count)
 {
     if (count > STORE_EFFECTS_MOST)
-        return sqlite_refuse(session, "too many effects on memory in one call");
+        return store_session_refuse(session, "too many effects on memory in one call");
     for (size_t i = 0; i < count; i++)
         if (!is_sound(&effects[i]))
-            return sqlite_refuse(session, "an effect on memory with no value, or a number out of range");
+            return store_session_refuse(session,
+                                        "an effect on memory with no value, or a number out of range");
     return STORE_OK;
 }
 
@@ -281,8 +282,8 @@ enum store_status sqlite_memory_apply(struct store_session *session, const char 
     return status;
 }
 
-enum store_status store_memory_apply(struct store_session *session, const char *message_id,
-                                     const struct store_effect *effects, size_t count, int64_t now_ms)
+static enum store_status memory_apply(struct store_session *session, const char *message_id,
+                                      const struct store_effect *effects, size_t count, int64_t now_ms)
 {
     enum store_status status = sqlite_write_begin(session);
     if (status != STORE_OK)
@@ -312,12 +313,12 @@ static enum store_status sweep(struct store_session *session, const char *sql, i
     sqlite3_bind_int64(s, 1, now_ms);
     sqlite3_bind_int64(s, 2, SWEPT_AT_ONCE);
     enum store_status status = sqlite_change(session, s);
-    if (status == STORE_OK && sqlite3_changes(session->db) == SWEPT_AT_ONCE)
+    if (status == STORE_OK && sqlite3_changes(sqlite_session(session)->db) == SWEPT_AT_ONCE)
         *more = true;
     return status == STORE_NOT_FOUND ? STORE_OK : status;
 }
 
-enum store_status store_memory_sweep(struct store_session *session, int64_t now_ms, bool *more)
+static enum store_status memory_sweep(struct store_session *session, int64_t now_ms, bool *more)
 {
     *more = false;
     enum store_status status = sqlite_write_begin(session);
@@ -327,4 +328,11 @@ enum store_status store_memory_sweep(struct store_session *session, int64_t now_
     if (status == STORE_OK)
         status = sweep(session, SWEEP, now_ms, more);
     return sqlite_end(session, status);
+}
+
+void sqlite_memory_calls(struct store_backend *backend)
+{
+    backend->memory_read = memory_read;
+    backend->memory_apply = memory_apply;
+    backend->memory_sweep = memory_sweep;
 }

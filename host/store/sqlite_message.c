@@ -70,16 +70,17 @@ int64_t sqlite_first_id(int64_t time_ms)
  * for writing, so ids grow in the order of commits, over all processes and whatever the clock does. */
 static enum store_status next_id(struct store_session *session, int64_t now_ms, int64_t *id)
 {
-    if (session->last_id == 0) {
+    int64_t *last = &sqlite_session(session)->last_id;
+    if (*last == 0) {
         sqlite3_stmt *newest = sqlite_statement(session, NEWEST_ID);
         enum store_status status = sqlite_next(session, newest);
         if (status != STORE_OK)
             return status;
-        session->last_id = sqlite3_column_int64(newest, 0);
+        *last = sqlite3_column_int64(newest, 0);
         sqlite3_reset(newest);
     }
     int64_t by_time = sqlite_first_id(now_ms);
-    *id = by_time > session->last_id ? by_time : session->last_id + 1;
+    *id = by_time > *last ? by_time : *last + 1;
     return STORE_OK;
 }
 
@@ -127,7 +128,8 @@ static enum store_status find_duplicate(struct store_session *session, const str
         sqlite3_reset(s);
         return STORE_DUPLICATE;
     }
-    return status == STORE_NOT_FOUND ? sqlite_refuse(session, "a duplicate without its original") : status;
+    return status == STORE_NOT_FOUND ? store_session_refuse(session, "a duplicate without its original")
+                                     : status;
 }
 
 static enum store_status accept_hashed(struct store_session *session, const struct store_message_new *message,
@@ -141,12 +143,12 @@ static enum store_status accept_hashed(struct store_session *session, const stru
     if (status == STORE_OK)
         status = note_place(session, message->location, *id);
     if (status == STORE_OK)
-        session->last_id = *id;
+        sqlite_session(session)->last_id = *id;
     return status;
 }
 
-enum store_status store_message_accept(struct store_session *session, const struct store_message_new *message,
-                                       char id_text[STORE_ID_SIZE])
+static enum store_status message_accept(struct store_session *session,
+                                        const struct store_message_new *message, char id_text[STORE_ID_SIZE])
 {
     struct message_hashes hashes = hashes_of(message); /* before the file is locked */
     int64_t id = 0;
@@ -154,7 +156,7 @@ enum store_status store_message_accept(struct store_session *session, const stru
     if (status != STORE_OK)
         return status;
     status = sqlite_end(session, accept_hashed(session, message, &hashes, &id));
-    if (!sqlite_is_error(status))
+    if (!store_status_is_error(status))
         store_id_format(id, id_text);
     return status;
 }
@@ -238,8 +240,8 @@ static enum store_status load_events(struct store_session *session, int64_t id, 
     return status == STORE_NOT_FOUND ? STORE_OK : status;
 }
 
-enum store_status store_message_get(struct store_session *session, const char *id_text,
-                                    struct store_message *message)
+static enum store_status message_get(struct store_session *session, const char *id_text,
+                                     struct store_message *message)
 {
     int64_t id;
     *message = (struct store_message){0};
@@ -259,7 +261,7 @@ enum store_status store_message_get(struct store_session *session, const char *i
 
 static const char COUNT_WAITING[] = "SELECT count(*) FROM message WHERE state <= 2";
 
-enum store_status store_message_count(struct store_session *session, int64_t *waiting)
+static enum store_status message_count(struct store_session *session, int64_t *waiting)
 {
     enum store_status status = sqlite_read_begin(session);
     if (status != STORE_OK)
@@ -317,12 +319,20 @@ static enum store_status replay(struct store_session *session, int64_t id, const
     return status == STORE_OK ? sqlite_event_add(session, id, sequence, &event) : status;
 }
 
-enum store_status store_message_replay(struct store_session *session, const char *id_text, const char *event,
-                                       int64_t now_ms)
+static enum store_status message_replay(struct store_session *session, const char *id_text, const char *event,
+                                        int64_t now_ms)
 {
     int64_t id;
     if (store_id_parse(id_text, &id) != 0)
         return STORE_NOT_FOUND;
     enum store_status status = sqlite_write_begin(session);
     return status == STORE_OK ? sqlite_end(session, replay(session, id, event, now_ms)) : status;
+}
+
+void sqlite_message_calls(struct store_backend *backend)
+{
+    backend->message_accept = message_accept;
+    backend->message_get = message_get;
+    backend->message_count = message_count;
+    backend->message_replay = message_replay;
 }

@@ -63,8 +63,8 @@ static enum store_status get(struct store_session *session, const char *agency, 
     return status;
 }
 
-enum store_status store_rules_get(struct store_session *session, const char *agency, uint64_t version,
-                                  struct store_rules_version *found)
+static enum store_status rules_get(struct store_session *session, const char *agency, uint64_t version,
+                                   struct store_rules_version *found)
 {
     *found = (struct store_rules_version){0};
     enum store_status status = sqlite_read_begin(session);
@@ -88,8 +88,8 @@ static enum store_status read_list(struct store_session *session, sqlite3_stmt *
     return status == STORE_NOT_FOUND ? STORE_OK : status;
 }
 
-enum store_status store_rules_list(struct store_session *session, const char *agency, uint64_t before,
-                                   unsigned limit, struct store_rules_list *list)
+static enum store_status rules_list(struct store_session *session, const char *agency, uint64_t before,
+                                    unsigned limit, struct store_rules_list *list)
 {
     *list = (struct store_rules_list){0};
     enum store_status status = sqlite_read_begin(session);
@@ -105,7 +105,7 @@ enum store_status store_rules_list(struct store_session *session, const char *ag
     return status;
 }
 
-enum store_status store_rules_current(struct store_session *session, struct store_rules_list *list)
+static enum store_status rules_current(struct store_session *session, struct store_rules_list *list)
 {
     *list = (struct store_rules_list){0};
     enum store_status status = sqlite_read_begin(session);
@@ -120,7 +120,7 @@ enum store_status store_rules_current(struct store_session *session, struct stor
 
 static const char REVISION[] = "SELECT revision FROM rules_revision WHERE id = 1";
 
-enum store_status store_rules_revision(struct store_session *session, uint64_t *revision)
+static enum store_status rules_revision(struct store_session *session, uint64_t *revision)
 {
     *revision = 0;
     enum store_status status = sqlite_read_begin(session);
@@ -247,9 +247,10 @@ static enum store_status add(struct store_session *session, const struct store_r
 static enum store_status check(struct store_session *session, const struct store_rules_new *rules)
 {
     if (rules->source.length > STORE_RULES_SOURCE_MOST_BYTES)
-        return sqlite_refuse(session, "the source of the rules is too large");
-    return is_running(rules->mode) ? STORE_OK
-                                   : sqlite_refuse(session, "rules are added as live, shadow or canary");
+        return store_session_refuse(session, "the source of the rules is too large");
+    return is_running(rules->mode)
+               ? STORE_OK
+               : store_session_refuse(session, "rules are added as live, shadow or canary");
 }
 
 static const char NEWEST_PUBLISHED[] =
@@ -269,8 +270,8 @@ static enum store_status check_expected(struct store_session *session, const str
     return expected ? STORE_OK : STORE_CONFLICT;
 }
 
-enum store_status store_rules_add(struct store_session *session, const struct store_rules_new *rules,
-                                  uint64_t *version)
+static enum store_status rules_add(struct store_session *session, const struct store_rules_new *rules,
+                                   uint64_t *version)
 {
     enum store_status status = sqlite_write_begin(session);
     if (status != STORE_OK)
@@ -307,8 +308,8 @@ static enum store_status find_same(struct store_session *session, const struct s
     return same ? STORE_DUPLICATE : STORE_NOT_FOUND;
 }
 
-enum store_status store_rules_record(struct store_session *session, const struct store_rules_new *rules,
-                                     uint64_t *version)
+static enum store_status rules_record(struct store_session *session, const struct store_rules_new *rules,
+                                      uint64_t *version)
 {
     struct store_rules_new live = *rules;
     live.mode = RULES_LIVE;
@@ -362,7 +363,8 @@ static enum store_status change_mode(struct store_session *session, const struct
     return sqlite_run(session, s);
 }
 
-enum store_status store_rules_set_mode(struct store_session *session, const struct store_rules_change *change)
+static enum store_status rules_set_mode(struct store_session *session,
+                                        const struct store_rules_change *change)
 {
     enum store_status status = sqlite_write_begin(session);
     if (status != STORE_OK)
@@ -375,4 +377,15 @@ enum store_status store_rules_set_mode(struct store_session *session, const stru
     if (status == STORE_OK)
         status = count_revision(session);
     return sqlite_end(session, status);
+}
+
+void sqlite_rules_calls(struct store_backend *backend)
+{
+    backend->rules_add = rules_add;
+    backend->rules_record = rules_record;
+    backend->rules_get = rules_get;
+    backend->rules_list = rules_list;
+    backend->rules_current = rules_current;
+    backend->rules_set_mode = rules_set_mode;
+    backend->rules_revision = rules_revision;
 }

@@ -14,8 +14,8 @@ static const char STATE_FORGET[] =
     "DELETE FROM one_time_state WHERE state IN"
     " (SELECT state FROM one_time_state WHERE expires_ms <= ?1 ORDER BY expires_ms LIMIT 100)";
 
-enum store_status store_state_put(struct store_session *session, const char *state, const char *data,
-                                  int64_t expires_ms)
+static enum store_status state_put(struct store_session *session, const char *state, const char *data,
+                                   int64_t expires_ms)
 {
     enum store_status status = sqlite_write_begin(session);
     if (status != STORE_OK)
@@ -51,8 +51,8 @@ static enum store_status take_state(struct store_session *session, const char *s
     return sqlite_run(session, s);
 }
 
-enum store_status store_state_take(struct store_session *session, const char *state, int64_t now_ms,
-                                   char **data)
+static enum store_status state_take(struct store_session *session, const char *state, int64_t now_ms,
+                                    char **data)
 {
     *data = NULL;
     enum store_status status = sqlite_write_begin(session);
@@ -81,8 +81,8 @@ static const char SETTINGS_ALL[] =
 static const char SETTINGS_OF[] =
     "SELECT scope, name, value, sealed, updated_ms FROM setting WHERE scope = ?1 ORDER BY name";
 
-enum store_status store_setting_put(struct store_session *session, const char *scope, const char *name,
-                                    const char *value, bool sealed, int64_t now_ms)
+static enum store_status setting_put(struct store_session *session, const char *scope, const char *name,
+                                     const char *value, bool sealed, int64_t now_ms)
 {
     enum store_status status = sqlite_write_begin(session);
     if (status != STORE_OK)
@@ -115,8 +115,8 @@ static enum store_status read_settings(struct store_session *session, sqlite3_st
     return status == STORE_NOT_FOUND ? STORE_OK : status;
 }
 
-enum store_status store_setting_list(struct store_session *session, const char *scope,
-                                     struct store_setting_list *list)
+static enum store_status setting_list(struct store_session *session, const char *scope,
+                                      struct store_setting_list *list)
 {
     *list = (struct store_setting_list){0};
     enum store_status status = sqlite_read_begin(session);
@@ -138,7 +138,7 @@ enum store_status store_setting_list(struct store_session *session, const char *
 static const char PROBE[] = "INSERT INTO probe (id, at_ms, room) VALUES (1, ?1, randomblob(16384))"
                             " ON CONFLICT (id) DO UPDATE SET at_ms = excluded.at_ms, room = excluded.room";
 
-enum store_status store_probe(struct store_session *session, int64_t now_ms)
+static enum store_status probe(struct store_session *session, int64_t now_ms)
 {
     enum store_status status = sqlite_write_begin(session);
     if (status != STORE_OK)
@@ -146,4 +146,13 @@ enum store_status store_probe(struct store_session *session, int64_t now_ms)
     sqlite3_stmt *s = sqlite_statement(session, PROBE);
     sqlite3_bind_int64(s, 1, now_ms);
     return sqlite_end(session, sqlite_run(session, s));
+}
+
+void sqlite_setting_calls(struct store_backend *backend)
+{
+    backend->state_put = state_put;
+    backend->state_take = state_take;
+    backend->setting_put = setting_put;
+    backend->setting_list = setting_list;
+    backend->probe = probe;
 }

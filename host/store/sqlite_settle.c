@@ -105,7 +105,7 @@ static enum store_status begin_attempt(struct store_session *session, const stru
     return status;
 }
 
-enum store_status store_attempt_begin(struct store_session *session, const struct store_attempt *attempt)
+static enum store_status attempt_begin(struct store_session *session, const struct store_attempt *attempt)
 {
     struct held held;
     enum store_status status = sqlite_write_begin(session);
@@ -242,11 +242,11 @@ static enum store_status settle(struct store_session *session, const struct stor
     return status;
 }
 
-enum store_status store_message_settle(struct store_session *session,
-                                       const struct store_settlement *settlement)
+static enum store_status message_settle(struct store_session *session,
+                                        const struct store_settlement *settlement)
 {
     if (settlement->state == MESSAGE_SENDING)
-        return sqlite_refuse(session, "a settlement cannot leave a message sending");
+        return store_session_refuse(session, "a settlement cannot leave a message sending");
     enum store_status status = sqlite_write_begin(session);
     return status == STORE_OK ? sqlite_end(session, settle(session, settlement)) : status;
 }
@@ -279,8 +279,8 @@ static enum store_status settle_report(struct store_session *session,
     return status == STORE_OK ? add_events(session, &held, settlement->event, events) : status;
 }
 
-enum store_status store_report_settle(struct store_session *session,
-                                      const struct store_report_settlement *settlement)
+static enum store_status report_settle(struct store_session *session,
+                                       const struct store_report_settlement *settlement)
 {
     enum store_status status = sqlite_write_begin(session);
     return status == STORE_OK ? sqlite_end(session, settle_report(session, settlement)) : status;
@@ -305,12 +305,12 @@ static enum store_status sweep(struct store_session *session, const char *sql, i
     sqlite3_bind_int64(s, 2, latest_ms);
     enum store_status status = sqlite_change(session, s);
     if (status == STORE_OK)
-        *moved += sqlite3_changes64(session->db);
+        *moved += sqlite3_changes64(sqlite_session(session)->db);
     return status == STORE_NOT_FOUND ? STORE_OK : status;
 }
 
-enum store_status store_message_sweep(struct store_session *session, int64_t now_ms, int64_t most_ahead_ms,
-                                      int64_t *moved)
+static enum store_status message_sweep(struct store_session *session, int64_t now_ms, int64_t most_ahead_ms,
+                                       int64_t *moved)
 {
     *moved = 0;
     const char *const sweeps[] = {SWEEP_DELIVERY, SWEEP_REPORT, SWEEP_REFRESH};
@@ -320,4 +320,12 @@ enum store_status store_message_sweep(struct store_session *session, int64_t now
     for (size_t i = 0; status == STORE_OK && i < sizeof sweeps / sizeof sweeps[0]; i++)
         status = sweep(session, sweeps[i], now_ms, now_ms + most_ahead_ms, moved);
     return sqlite_end(session, status);
+}
+
+void sqlite_settle_calls(struct store_backend *backend)
+{
+    backend->attempt_begin = attempt_begin;
+    backend->message_settle = message_settle;
+    backend->report_settle = report_settle;
+    backend->message_sweep = message_sweep;
 }

@@ -1,17 +1,8 @@
-/* What of store.h is the same for every backend: names, ids, the ends of results.
- *
- * The other functions of store.h are defined by the one backend there is, in sqlite*.c: no table of functions
- * stands between a caller and them. A second backend turns those into sqlite_* functions and adds a dispatch
- * here, by a kind that `struct store` would carry; callers see none of it, because both structs are opaque.
- */
-#include "store/store.h"
+/* What of store.h is the same for every backend: names, ids, the ends of results. */
+#include "store/backend.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#include "store/sqlite.h"
-#include "store/store_memory.h"
-#include "store/store_rules.h"
 
 /* ---- names ---- */
 

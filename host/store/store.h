@@ -1,6 +1,7 @@
 /* The store: what Bascule keeps, and what each call promises. It speaks of messages, installations and
  * settings, and in store_memory.h and store_rules.h of what rules remember and of their versions, not of
- * tables; SQLite stands behind it (sqlite*.c), MongoDB is to follow under the same contract.
+ * tables. A backend stands behind it (backend.h), chosen by the address's scheme: SQLite (sqlite*.c); MongoDB
+ * is to follow under the same contract.
  *
  * A `struct store` is an opened store; a `struct store_session` is one connection to it, used by one thread
  * at a time. Calls block: event loops reach them through store_service.h only. A call is atomic: it happens

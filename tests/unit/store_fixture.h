@@ -1,7 +1,7 @@
 /* A store of its own for every test, and short words for what the tests of the store's contract do with it.
  *
- * The contract tests are run once for each address in STORE_ADDRESSES ("%s" is a fresh folder), so that
- * another backend joins them by one line. */
+ * BASCULE_TEST_STORE is the address of the store that they run against, without it a file of SQLite's in a
+ * fresh folder. Each test gets that address with a name of its own added to the path. */
 #ifndef TESTS_STORE_FIXTURE_H
 #define TESTS_STORE_FIXTURE_H
 
@@ -18,15 +18,14 @@
 
 #include "store/store.h"
 
-static const char *const STORE_ADDRESSES[] = {"sqlite:%s/folder/bascule.db"};
+#define STORE_VARIABLE "BASCULE_TEST_STORE"
 
 #define NOW INT64_C(1760000000000)
 #define LEASE_MS 30000
 
 struct fixture {
-    const char *address;
     char folder[64];
-    char url[128];
+    char url[512];
     struct store *store;
     struct store_session *session;
     struct store_session *other; /* another session of the same store */
@@ -50,17 +49,24 @@ static inline struct store *open_store(const char *url)
     return store;
 }
 
+/* The fresh folder's name is what no other test has; an address's options follow its path. */
+static inline void fixture_address(struct fixture *fixture)
+{
+    const char *given = getenv(STORE_VARIABLE);
+    size_t path = given != NULL ? strcspn(given, "?") : 0;
+    if (given == NULL)
+        snprintf(fixture->url, sizeof fixture->url, "sqlite:%s/folder/bascule.db", fixture->folder);
+    else
+        snprintf(fixture->url, sizeof fixture->url, "%.*s_%s%s", (int)path, given,
+                 strrchr(fixture->folder, '-') + 1, given + path);
+}
+
 static inline int fixture_setup(void **state)
 {
-    const char *address = *state;
     struct fixture *fixture = memory_allocate(sizeof *fixture);
-    fixture->address = address;
     strcpy(fixture->folder, "/tmp/bascule-store-XXXXXX");
     assert_non_null(mkdtemp(fixture->folder));
-    /* Not a literal, but one of the list above. */
-    const char *rest = strstr(address, "%s");
-    snprintf(fixture->url, sizeof fixture->url, "%.*s%s%s", (int)(rest - address), address, fixture->folder,
-             rest + 2);
+    fixture_address(fixture);
     fixture->store = open_store(fixture->url);
     fixture->session = open_session(fixture->store);
     fixture->other = open_session(fixture->store);
@@ -81,24 +87,7 @@ static inline int fixture_teardown(void **state)
     return 0;
 }
 
-#define STORE_TEST(function)                                                             \
-    {                                                                                    \
-#function, function, fixture_setup, fixture_teardown, (void *)STORE_ADDRESSES[0] \
-    }
-
-/* Runs the group once for each address; main returns this. */
-#define run_for_every_store(tests) run_store_tests(#tests, (tests), sizeof(tests) / sizeof((tests)[0]))
-
-static inline int run_store_tests(const char *group, struct CMUnitTest *tests, size_t count)
-{
-    int failed = 0;
-    for (size_t i = 0; i < sizeof STORE_ADDRESSES / sizeof STORE_ADDRESSES[0]; i++) {
-        for (size_t j = 0; j < count; j++)
-            tests[j].initial_state = (void *)STORE_ADDRESSES[i];
-        failed += _cmocka_run_group_tests(group, tests, count, NULL, NULL);
-    }
-    return failed;
-}
+#define STORE_TEST(function) cmocka_unit_test_setup_teardown(function, fixture_setup, fixture_teardown)
 
 /* ---- short words ---- */
 

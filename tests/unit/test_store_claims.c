@@ -585,7 +585,7 @@ static void counts_what_waits(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[] = {
+    const struct CMUnitTest tests[] = {
         STORE_TEST(lanes_are_locations_with_due_work),
         STORE_TEST(claims_oldest_due_first_up_to_the_limit),
         STORE_TEST(a_lease_that_ran_out_goes_to_another),
@@ -613,5 +613,5 @@ int main(void)
         STORE_TEST(a_sweep_makes_good_a_clock_that_went_back),
         STORE_TEST(counts_what_waits),
     };
-    return run_for_every_store(tests);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

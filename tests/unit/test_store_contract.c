@@ -451,7 +451,7 @@ static void a_malformed_cursor_finds_nothing(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[] = {
+    const struct CMUnitTest tests[] = {
         STORE_TEST(refuses_addresses_it_does_not_know),
         STORE_TEST(keeps_what_it_has_when_opened_again),
         STORE_TEST(accepts_a_message_with_all_it_came_with),
@@ -476,5 +476,5 @@ int main(void)
         STORE_TEST(a_page_does_bounded_work),
         STORE_TEST(a_malformed_cursor_finds_nothing),
     };
-    return run_for_every_store(tests);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -367,7 +367,7 @@ static void a_probe_says_that_it_can_commit(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[] = {
+    const struct CMUnitTest tests[] = {
         STORE_TEST(keeps_a_record_whole),
         STORE_TEST(finds_by_location_company_or_both),
         STORE_TEST(a_location_finds_its_company_later),
@@ -385,5 +385,5 @@ int main(void)
         STORE_TEST(settings_are_put_replaced_and_removed),
         STORE_TEST(a_probe_says_that_it_can_commit),
     };
-    return run_for_every_store(tests);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

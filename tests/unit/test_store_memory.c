@@ -440,7 +440,7 @@ static void a_large_sweep_comes_to_an_end(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[] = {
+    const struct CMUnitTest tests[] = {
         STORE_TEST(a_counter_adds_up_what_messages_add),
         STORE_TEST(a_message_is_not_shown_what_it_added),
         STORE_TEST(a_message_counts_once_however_often_it_is_tried),
@@ -468,5 +468,5 @@ int main(void)
         STORE_TEST(a_sweep_forgets_what_is_over_and_nothing_else),
         STORE_TEST(a_large_sweep_comes_to_an_end),
     };
-    return run_for_every_store(tests);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -436,14 +436,11 @@ static void a_killed_process_loses_nothing_acknowledged(void **state)
     }
 }
 
-#define PROCESS_TEST(function)                                                          \
-    {                                                                                   \
-#function, function, closed_setup, fixture_teardown, (void *)STORE_ADDRESSES[0] \
-    }
+#define PROCESS_TEST(function) cmocka_unit_test_setup_teardown(function, closed_setup, fixture_teardown)
 
 int main(void)
 {
-    struct CMUnitTest tests[] = {
+    const struct CMUnitTest tests[] = {
         PROCESS_TEST(each_message_is_claimed_once),
         PROCESS_TEST(one_message_has_one_id_everywhere),
         PROCESS_TEST(a_refresh_token_is_used_once),
@@ -453,5 +450,5 @@ int main(void)
         PROCESS_TEST(a_new_store_is_made_by_one_of_many),
         PROCESS_TEST(a_killed_process_loses_nothing_acknowledged),
     };
-    return run_for_every_store(tests);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -412,7 +412,7 @@ static void names_its_modes(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[] = {
+    const struct CMUnitTest tests[] = {
         STORE_TEST(a_version_comes_back_as_it_was_added),
         STORE_TEST(each_agency_numbers_its_own_versions),
         STORE_TEST(a_live_one_supersedes_the_live_one_and_the_candidate),
@@ -434,5 +434,5 @@ int main(void)
         STORE_TEST(a_batch_is_whole_or_nothing),
         STORE_TEST(names_its_modes),
     };
-    return run_for_every_store(tests);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

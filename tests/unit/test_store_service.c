@@ -300,7 +300,7 @@ static void the_log_does_not_grow_without_end(void **state)
             store_service_write(service, &jobs[i].job);
         }
         wait_for(mailbox, GROUP);
-        int pages = atomic_load(&fixture->store->log_pages);
+        int pages = atomic_load(&((struct sqlite_store *)fixture->store)->log_pages);
         most = pages > most ? pages : most;
         starts += pages < before;
         before = pages;
@@ -316,7 +316,7 @@ static void the_log_does_not_grow_without_end(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[] = {
+    const struct CMUnitTest tests[] = {
         STORE_TEST(answers_come_after_the_commit),
         STORE_TEST(readers_see_what_was_answered),
         STORE_TEST(works_on_a_store_in_memory),
@@ -327,5 +327,5 @@ int main(void)
         STORE_TEST(many_threads_share_the_writer),
         STORE_TEST(the_log_does_not_grow_without_end),
     };
-    return run_for_every_store(tests);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,7 +15,7 @@
 static int64_t steps_of(struct store_session *session)
 {
     int64_t steps = 0;
-    for (sqlite3_stmt *s = NULL; (s = sqlite3_next_stmt(session->db, s)) != NULL;)
+    for (sqlite3_stmt *s = NULL; (s = sqlite3_next_stmt(sqlite_session(session)->db, s)) != NULL;)
         steps += sqlite3_stmt_status(s, SQLITE_STMTSTATUS_VM_STEP, 1);
     return steps;
 }
@@ -100,9 +100,9 @@ static void the_road_scans_nothing(void **state)
     struct fixture *fixture = *state;
     run_the_road(fixture->session);
     int checked = 0;
-    for (sqlite3_stmt *s = NULL; (s = sqlite3_next_stmt(fixture->session->db, s)) != NULL;) {
+    for (sqlite3_stmt *s = NULL; (s = sqlite3_next_stmt(sqlite_session(fixture->session)->db, s)) != NULL;) {
         struct buffer plan = {0};
-        plan_of(fixture->session->db, sqlite3_sql(s), &plan);
+        plan_of(sqlite_session(fixture->session)->db, sqlite3_sql(s), &plan);
         /* max(id) reads the last entry; a lone insert has no plan. */
         if (strstr(sqlite3_sql(s), "max(id)") == NULL && strstr(plan.data, "SCAN") != NULL)
             fail_msg("%s\nscans: %s", sqlite3_sql(s), plan.data);
@@ -147,10 +147,11 @@ static void each_search_has_its_index(void **state)
     };
     for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
         bool found = false;
-        for (sqlite3_stmt *s = NULL; (s = sqlite3_next_stmt(fixture->session->db, s)) != NULL;) {
+        for (sqlite3_stmt *s = NULL;
+             (s = sqlite3_next_stmt(sqlite_session(fixture->session)->db, s)) != NULL;) {
             if (strstr(sqlite3_sql(s), expected[i].part) == NULL)
                 continue;
-            assert_plan(fixture->session->db, sqlite3_sql(s), expected[i].plan);
+            assert_plan(sqlite_session(fixture->session)->db, sqlite3_sql(s), expected[i].plan);
             found = true;
         }
         if (!found)
@@ -203,7 +204,7 @@ static void what_waits_in_a_conversation_is_passed_once(void **state)
 
 static void pragma(struct store_session *session, const char *sql)
 {
-    assert_int_equal(sqlite3_exec(session->db, sql, NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(sqlite_session(session)->db, sql, NULL, NULL, NULL), SQLITE_OK);
 }
 
 /* Accepts until the disk is full; returns how many were acknowledged. */
@@ -414,7 +415,7 @@ static void a_store_in_memory_has_one_session(void **state)
 static void assert_setting(struct store_session *session, const char *sql, const char *expected)
 {
     sqlite3_stmt *s;
-    assert_int_equal(sqlite3_prepare_v2(session->db, sql, -1, &s, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(sqlite_session(session)->db, sql, -1, &s, NULL), SQLITE_OK);
     assert_int_equal(sqlite3_step(s), SQLITE_ROW);
     assert_string_equal((const char *)sqlite3_column_text(s, 0), expected);
     sqlite3_finalize(s);
@@ -444,14 +445,14 @@ static void the_log_is_moved_into_the_file(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[] = {
+    const struct CMUnitTest tests[] = {
         STORE_TEST(the_road_scans_nothing),
         STORE_TEST(each_search_has_its_index),
         STORE_TEST(a_claim_costs_the_same_at_200000_as_at_100),
         STORE_TEST(what_waits_in_a_conversation_is_passed_once),
         STORE_TEST(a_full_file_loses_nothing_and_recovers),
-        {"a_full_disk_loses_nothing_and_recovers", a_full_disk_loses_nothing_and_recovers, fixture_setup,
-         small_disk_teardown, (void *)STORE_ADDRESSES[0]},
+        cmocka_unit_test_setup_teardown(a_full_disk_loses_nothing_and_recovers, fixture_setup,
+                                        small_disk_teardown),
         STORE_TEST(files_are_the_owners_alone),
         STORE_TEST(a_newer_file_is_refused),
         STORE_TEST(a_file_of_version_1_is_brought_up_to_date),
@@ -460,5 +461,6 @@ int main(void)
         STORE_TEST(commits_are_synced_and_nothing_is_written_before),
         STORE_TEST(the_log_is_moved_into_the_file),
     };
-    return run_store_tests("sqlite", tests, sizeof tests / sizeof tests[0]);
+    unsetenv(STORE_VARIABLE); /* these are of SQLite, whatever others run against */
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }
