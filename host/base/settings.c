@@ -220,8 +220,9 @@ const struct setting config_settings[] = {
      .fallback = "65536",
      .minimum = KIB,
      .maximum = MIB,
-     .meaning = "most bytes of what a rule has sent for one message: texts, numbers and attachments' addresses "
-                "of all its parts"},
+     .meaning =
+         "most bytes of what a rule has sent for one message: texts, numbers and attachments' addresses "
+         "of all its parts"},
     {.name = "BASCULE_RULE_DEFER_DAYS",
      .type = SETTING_INTEGER,
      .fallback = "366",

@@ -270,6 +270,8 @@ def test_a_report_rule_that_fails_hides_nothing(bascule, simulator):
 HOSTILE = {
     "a huge text": "message.body = ('x'):rep(1000000) return message",
     "a thousand attachments": "for i = 1, 1000 do message.attachments[i] = ('https://files.example/x'):rep(20) end return message",
+    "a number without end": "message.to = ('9'):rep(60000) return message",
+    "a sender without end": "message.sender = ('S'):rep(60000) return message",
     "a provider that is none": "message.provider = 'nobody' return message",
     "bytes that are no text": "message.body = '\\xff\\xfe' return message",
     "a number that is no text": "message.to = '\\0\\xff' return message",

@@ -231,6 +231,17 @@ describe("the road asks the rules", function()
       assert.are.equal("busy", outcome_of({ action = "send", providers = names }).outcome)
     end)
 
+    it("a number and a sender that are none, however long", function()
+      for _, message_of_rule in ipairs {
+        { to = ("9"):rep(60000), body = "x" },
+        { to = "+639171234567", body = "x", sender = ("S"):rep(60000) },
+      } do
+        local outcome = outcome_of { action = "send", message = message_of_rule }
+        assert.are.equal("refused", outcome.outcome)
+        assert.is_true(#outcome.reason <= 1003)
+      end
+    end)
+
     it("a deferral for years", function()
       local outcome = outcome_of { action = "defer", until_ms = math.maxinteger }
       assert.are.same({ "rejected", "the rules defer the message by more than 366 days" },
@@ -333,6 +344,15 @@ describe("the road asks the rules", function()
       assert.are.same({ status = "failed", error = fault }, json.decode(host.requests[1].body))
       assert.are.same({ "reported", "acme/rules.lua:9: no" }, { told.outcome, told.event.rule_error })
       assert.are.equal(1, host.metrics["bascule_rule_failures_total{code=rule}"])
+    end)
+
+    it("and tells GHL the status as it was where they make a book of it", function()
+      local told = report(function(_, _, about)
+        about.error = { code = "X", type = "provider", message = ("x"):rep(70000) }
+        return { action = "send", message = about, agency = "acme", generation = "g2" }
+      end)
+      assert.are.same({ status = "failed", error = fault }, json.decode(host.requests[1].body))
+      assert.is_truthy(told.event.rule_error:find "the limit is 65536")
     end)
 
     it("later, uncounted, where they cannot be asked now", function()

@@ -59,7 +59,7 @@ end
 local function prepare(driver, message, settings)
   local prepared, refusal = driver.prepare(content_of(driver, message), settings)
   if not prepared then
-    refusal.attempted = false
+    refusal.attempted, refusal.reason = false, rule.clip(refusal.reason)
   end
   return prepared, refusal
 end

@@ -37,7 +37,10 @@ function rule.busy(reason, wait_ms)
   return { outcome = "busy", wait_ms = wait_ms or busy_ms, reason = reason }
 end
 
-local function clip(text)
+--- Of a reason that rules may have made as long as they like, what the timeline and GHL are told.
+---@param text? string
+---@return string?
+function rule.clip(text)
   if type(text) ~= "string" or #text <= reason_bytes then
     return text
   end
@@ -52,7 +55,7 @@ end
 
 local function failed(message, reason, name, event)
   note_failure(message, name)
-  local outcome = rule.rejected(clip(reason), "rule_error", event)
+  local outcome = rule.rejected(rule.clip(reason), "rule_error", event)
   outcome.told = told
   return outcome
 end
@@ -64,14 +67,14 @@ local function event_of(decision)
     generation = decision.generation,
     version = decision.version,
     action = decision.action,
-    reason = clip(decision.reason),
+    reason = rule.clip(decision.reason),
     of = decision.parts and #decision.parts or nil,
     log = decision.log,
     log_dropped = decision.log_dropped,
     usage = decision.usage,
     shadow = decision.shadow,
     canary = decision.canary,
-    canary_error = clip(decision.canary_error),
+    canary_error = rule.clip(decision.canary_error),
   }
 end
 
@@ -140,11 +143,14 @@ local function bytes_of(message)
   return bytes
 end
 
--- Of all that is to be sent together.
+-- Of all that is to be sent together, or of a status' error.
 local function size_fault(decision)
   local bytes, most = 0, config.get "BASCULE_RULE_MESSAGE_BYTES"
   for _, message in ipairs(decision.parts or { decision.message }) do
     bytes = bytes + bytes_of(message)
+  end
+  for _, text in pairs(decision.message and decision.message.error or {}) do
+    bytes = bytes + #text
   end
   if bytes > most then
     return ("the rules' answer has %d bytes of text and attachments; the limit is %d"):format(bytes, most)
@@ -177,9 +183,10 @@ local function verdict_of(asking, decision)
   if fault then
     return nil, failed(asking.message, fault, "RULE", event)
   elseif decision.action == "reject" then
-    return nil, rule.rejected(clip(decision.reason), "rejected_by_rule", event)
+    return nil, rule.rejected(rule.clip(decision.reason), "rejected_by_rule", event)
   elseif decision.action == "defer" then
-    return nil, { outcome = "deferred", until_ms = decision.until_ms, reason = clip(decision.reason), event = event }
+    local reason = rule.clip(decision.reason)
+    return nil, { outcome = "deferred", until_ms = decision.until_ms, reason = reason, event = event }
   end
   local declared, now = asking.needs.memory, asking.context.now
   local ok, effects = pcall(memory.effects, decision.memory, declared, asking.whose, now)
@@ -239,12 +246,16 @@ function rule.report(message, settings)
   local report = messages.report(message, payload)
   local decision
   decision, why, name = rules.report(message.location, message.company, report, asking.context)
-  if decision then
+  local fault = decision and size_fault(decision)
+  if decision and not fault then
     return decision, event_of(decision)
-  elseif name ~= "UNAVAILABLE" then
+  elseif fault then
+    why, name = fault, "RULE"
+  end
+  if name ~= "UNAVAILABLE" then
     note_failure(message, name)
   end
-  return nil, clip(failure.words(why, name)), name
+  return nil, rule.clip(failure.words(why, name)), name
 end
 
 return rule
