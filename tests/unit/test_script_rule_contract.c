@@ -63,14 +63,12 @@ static const char *decide_in(struct rule_state *state, enum rule_function functi
     return answer;
 }
 
-/* clang-format off: one text a line */
 static const char samples[RULE_FUNCTIONS][200] = {
     "{\"to\":\"1\",\"body\":\"hello\",\"attachments\":[]}",
     "{\"from\":\"1\",\"to\":\"2\",\"body\":\"hello\"}",
-    "{\"status\":\"failed\",\"error\":{\"code\":\"9\",\"type\":\"x\",\"message\":\"m\"},\"body\":\"hello\","
-    "\"attempts\":2}",
+    ("{\"status\":\"failed\",\"error\":{\"code\":\"9\",\"type\":\"x\",\"message\":\"m\"},\"body\":\"hello\","
+     "\"attempts\":2}"),
 };
-/* clang-format on */
 
 /* The body begins on line 3. */
 static const char *decide(enum rule_function function, const char *body)
