@@ -188,8 +188,9 @@ static int migration_error(sqlite3 *db, struct error *error)
 static int check_ownership(sqlite3 *db, int version, struct error *error)
 {
     int application = 0, tables = 0;
-    if (read_integer(db, "PRAGMA application_id", &application) != SQLITE_OK ||
-        read_integer(db, "SELECT count(*) FROM sqlite_schema", &tables) != SQLITE_OK)
+    /* In this order: another process may make the store's tables, with its mark, between two statements. */
+    if (read_integer(db, "SELECT count(*) FROM sqlite_schema", &tables) != SQLITE_OK ||
+        read_integer(db, "PRAGMA application_id", &application) != SQLITE_OK)
         return migration_error(db, error);
     if (application != APPLICATION_ID && (tables > 0 || version != 0))
         return error_set(error, ERROR_PERMANENT, "the store's file is a database of another program");
