@@ -15,6 +15,7 @@ void agency_deinit(struct agency *agency)
     free(agency->slug);
     free(agency->hidden);
     free(agency->fault);
+    free(agency->excerpt);
     unit_unref(agency->unit);
     candidate_unref(agency->candidate);
     claims_deinit(&agency->broken_claims);

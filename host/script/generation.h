@@ -15,6 +15,7 @@ struct agency {
     struct candidate *candidate; /* tried beside `unit`, or NULL */
     char *hidden;                /* path of the file that is not used, where published rules are; or NULL */
     char *fault;                 /* why, where unit is NULL: "file:line: what" */
+    char *excerpt;               /* of the lines around it (rule_excerpt.h), or NULL */
     struct claims broken_claims; /* what a file without unit seems to claim */
     char broken_hash[UNIT_HASH_SIZE];
 };

@@ -152,6 +152,7 @@ static struct agency agency_of(const struct generations *generations, const stru
         return agency;
     }
     agency.fault = text_duplicate(source->fault);
+    agency.excerpt = text_duplicate(source->excerpt);
     memcpy(agency.broken_hash, source->hash, UNIT_HASH_SIZE);
     const struct claims *claims = source->fits ? &source->unit->claims : &source->seeming;
     copy_texts(&agency.broken_claims.locations, &claims->locations);

@@ -37,3 +37,17 @@ void rule_context_check_text(lua_State *L, int index, const char *what)
     if (lua_type(L, index) != LUA_TSTRING)
         luaL_error(L, "%s must be a text, not %s", what, luaL_typename(L, index));
 }
+
+int rule_context_refuse_memory(lua_State *L, const char *where, const char *name)
+{
+    const struct declarations *declarations = &rule_state_of(L)->declarations;
+    const char **names =
+        lua_newuserdatauv(L, (declarations->memory_count + 1) * sizeof *names, 0); /* freed with the state */
+    for (size_t i = 0; i < declarations->memory_count; i++)
+        names[i] = declarations->memory[i].name;
+    names[declarations->memory_count] = NULL;
+    const char *nearest = text_suggest(name, names);
+    if (nearest != NULL)
+        return luaL_error(L, "%s: '%s' is not declared in memory; did you mean '%s'?", where, name, nearest);
+    return luaL_error(L, "%s: '%s' is not declared in memory", where, name);
+}

@@ -17,6 +17,8 @@ void rule_context_push(lua_State *L, enum rule_function function);
 /* For the functions: raises where the rule under way may not call context.`name`. */
 void rule_context_check(lua_State *L, const char *name, unsigned functions);
 void rule_context_check_text(lua_State *L, int index, const char *what);
+/* Raises: the rules' memory has no such name; with a suggestion. */
+int rule_context_refuse_memory(lua_State *L, const char *where, const char *name);
 
 /* ---- rule_result.c: reject, defer, route, split ---- */
 

@@ -73,21 +73,6 @@ static int log_line(lua_State *L)
 
 /* ---- memory ---- */
 
-static int refuse_name(lua_State *L, const char *call, const char *name)
-{
-    const struct declarations *declarations = &rule_state_of(L)->declarations;
-    const char **names =
-        lua_newuserdatauv(L, (declarations->memory_count + 1) * sizeof *names, 0); /* freed with the state */
-    for (size_t i = 0; i < declarations->memory_count; i++)
-        names[i] = declarations->memory[i].name;
-    names[declarations->memory_count] = NULL;
-    const char *nearest = text_suggest(name, names);
-    if (nearest != NULL)
-        return luaL_error(L, "context.%s: '%s' is not declared in memory; did you mean '%s'?", call, name,
-                          nearest);
-    return luaL_error(L, "context.%s: '%s' is not declared in memory", call, name);
-}
-
 /* The name at 1. */
 static void check_name(lua_State *L, const char *call, bool counter)
 {
@@ -97,7 +82,7 @@ static void check_name(lua_State *L, const char *call, bool counter)
     const char *name = lua_tostring(L, 1);
     const struct memory_declaration *memory = declarations_find(&rule_state_of(L)->declarations, name);
     if (memory == NULL)
-        refuse_name(L, call, name);
+        rule_context_refuse_memory(L, lua_pushfstring(L, "context.%s", call), name);
     else if (memory->counter != counter)
         luaL_error(L, "context.%s: '%s' is a %s, not a %s", call, name, memory->counter ? "counter" : "value",
                    counter ? "counter" : "value");

@@ -165,15 +165,21 @@ static bool names_path(struct slice name, const char *path)
     return name.length <= length && memcmp(name.data, path + length - name.length, name.length) == 0;
 }
 
-long excerpt_line_of_error(const char *message, const char *path)
+const char *excerpt_skip_place(const char *message, const char *path, long *line)
 {
     for (const char *colon = strchr(message, ':'); colon != NULL; colon = strchr(colon + 1, ':')) {
         char *end;
         struct slice name = {message, (size_t)(colon - message)};
         if (!isdigit((unsigned char)colon[1]) || !names_path(name, path))
             continue;
-        long line = strtol(colon + 1, &end, 10);
-        return *end == ':' && line < INT_MAX ? line : 0;
+        *line = strtol(colon + 1, &end, 10);
+        return *end == ':' && *line < INT_MAX ? end + 1 + strspn(end + 1, " ") : NULL;
     }
-    return 0;
+    return NULL;
+}
+
+long excerpt_line_of_error(const char *message, const char *path)
+{
+    long line;
+    return excerpt_skip_place(message, path, &line) == NULL ? 0 : line;
 }

@@ -26,7 +26,9 @@ int excerpt_line_of_key(struct slice source, int first, int last, const char *ke
 void excerpt_append(struct buffer *out, struct slice source, long line);
 
 /* The line that an error of the file at `path` names ("path:12: what"; Lua writes "...end of the path" where
- * it is long), or 0. */
+ * it is long), and what follows; NULL where it names none. */
+const char *excerpt_skip_place(const char *message, const char *path, long *line);
+/* That line, or 0. */
 long excerpt_line_of_error(const char *message, const char *path);
 
 #endif

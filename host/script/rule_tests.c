@@ -11,6 +11,8 @@
 #include "base/utf8.h"
 #include "script/copy.h"
 #include "script/json.h"
+#include "script/rule_context.h"
+#include "script/rule_excerpt.h"
 #include "script/rule_state.h"
 #include "script/script.h"
 
@@ -204,9 +206,10 @@ static void check_memory(lua_State *R, lua_State *to)
         luaL_error(R, "the context's memory must be a table by name, not a %s", lua_typename(to, type));
     for (lua_pushnil(to); type == LUA_TTABLE && lua_next(to, -2); lua_pop(to, 1)) {
         const char *name = lua_type(to, -2) == LUA_TSTRING ? lua_tostring(to, -2) : NULL;
-        if (name == NULL || declarations_find(declarations, name) == NULL)
-            luaL_error(R, "the context's memory: '%s' is not declared in the rules' memory",
-                       name == NULL ? "a key that is no name" : name);
+        if (name == NULL)
+            luaL_error(R, "the context's memory has a key that is no name");
+        if (declarations_find(declarations, name) == NULL)
+            rule_context_refuse_memory(R, "the context's memory", name);
         if (!lua_istable(to, -1))
             luaL_error(R, "the context's memory: '%s' must be { count = 3 } or { value = ... }", name);
     }
@@ -297,15 +300,12 @@ static void add_name(const struct suite *suite, struct error *error)
     size_t path_length = strlen(path);
     char what[sizeof error->message];
     snprintf(what, sizeof what, "%s", error->message);
-    char *rest = what;
-    long line = suite->line;
-    if (strncmp(what, path, path_length) == 0 && what[path_length] == ':') {
-        rest += path_length + 1;
-        if (isdigit((unsigned char)*rest)) {
-            line = strtol(rest, &rest, 10);
-            rest += *rest == ':';
-        }
-        rest += strspn(rest, " ");
+    long line;
+    const char *rest = excerpt_skip_place(what, path, &line);
+    if (rest == NULL) {
+        bool named = strncmp(what, path, path_length) == 0 && what[path_length] == ':';
+        rest = named ? what + path_length + 1 + strspn(what + path_length + 1, " ") : what;
+        line = suite->line;
     }
     size_t length = strlen(suite->name);
     length = utf8_valid_prefix(suite->name, length < NAME_LONGEST ? length : NAME_LONGEST);

@@ -21,7 +21,8 @@ function providers.get(name)
   end
   table.sort(names)
   local hint = suggest.hint(name, names)
-  return nil, ("unknown provider %s%s"):format(name, hint ~= "" and hint or "; there is: " .. table.concat(names, ", "))
+  hint = hint ~= "" and hint or "; there is: " .. table.concat(names, ", ")
+  return nil, ("unknown provider '%s'%s"):format(name, hint)
 end
 
 return providers

@@ -96,7 +96,7 @@ end
 function settings.fault(name, value)
   local setting = find(name)
   if not setting then
-    return ("unknown setting %s%s"):format(name, suggest.hint(name, settings.names()))
+    return ("unknown setting '%s'%s"):format(name, suggest.hint(name, settings.names()))
   elseif value == json.null then
     return nil
   elseif type(value) ~= "string" and math.type(value) ~= "integer" then

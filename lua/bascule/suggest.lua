@@ -45,13 +45,29 @@ function suggest.nearest(word, names)
   return best
 end
 
---- "; did you mean X?", or an empty text.
----@param word string
+--- "; did you mean 'X'?", or an empty text.
+---@param word any
 ---@param names string[]
 ---@return string
 function suggest.hint(word, names)
-  local name = suggest.nearest(word, names)
-  return name and ("; did you mean " .. name .. "?") or ""
+  local name = suggest.nearest(tostring(word), names)
+  return name and ("; did you mean '%s'?"):format(name) or ""
+end
+
+--- Raises where a key of `options` is none of the names.
+---@param options table
+---@param names string[]
+---@param level integer of error()
+function suggest.check_options(options, names, level)
+  local known = {}
+  for _, name in ipairs(names) do
+    known[name] = true
+  end
+  for key in pairs(options) do
+    if not known[key] then
+      error(("unknown option '%s'%s"):format(tostring(key), suggest.hint(key, names)), level + 1)
+    end
+  end
 end
 
 return suggest

@@ -32,6 +32,7 @@ local clock = require "bascule.testing.clock"
 local contexts = require "bascule.testing.context"
 local decision = require "bascule.testing.decision"
 local messages = require "bascule.testing.messages"
+local suggest = require "bascule.suggest"
 
 require("bascule.testing.assertions").register()
 
@@ -86,7 +87,7 @@ local function first(list, otherwise)
 end
 
 local function complete(fields, rules)
-  messages.check_keys(fields, context_keys, 5)
+  suggest.check_options(fields, context_keys, 4)
   return {
     now = clock.ms(fields.now or noon),
     location = fields.location or first(rules and rules.locations, "location1"),

@@ -13,23 +13,17 @@ local comparison = require "commands.comparison"
 local location_settings = require "bascule.settings"
 local memory = require "bascule.memory"
 local messages = require "bascule.messages"
+local program = require "commands.program"
 local remembered = require "commands.remembered"
 local show = require "commands.show"
 
 local arguments = config.arguments()
+local usage, words = program.usage, program.words
 
-local status_changes <const>, status_usage <const>, status_failures <const> = 1, 2, 3
+local status_changes <const>, status_failures <const> = 1, 3
 local page <const> = 500
 local since_default <const> = "24h"
 local examples_default <const> = 3
-
-local function usage(why, ...)
-  error({ usage = why:format(...) }, 0)
-end
-
-local function words(why)
-  return (tostring(why):gsub("^%u[%u_]*: ", ""))
-end
 
 local function number(name, otherwise)
   local value = arguments[name]
@@ -99,15 +93,10 @@ local function recorded_sources(after)
   return sources
 end
 
-local function check_agency(sides, slug)
-  for _, one in ipairs(sides) do
-    for _, agency in ipairs(one.rules:agencies()) do
-      if agency.slug == slug then
-        return
-      end
-    end
-  end
-  usage("neither side has an agency '%s'", slug)
+local function check_agency(before, after, slug)
+  local slugs = program.slugs(before.rules)
+  table.move(program.slugs(after.rules), 1, #after.rules:agencies(), #slugs + 1, slugs)
+  program.find_slug(slugs, slug, "neither side has an")
 end
 
 -- ---- one message
@@ -306,7 +295,7 @@ local function run()
   local after = side()
   local before = side(arguments.against or recorded_sources(after))
   if arguments.agency then
-    check_agency({ before, after }, arguments.agency)
+    check_agency(before, after, arguments.agency)
   end
   local report = compare(before, after, since, limit)
   local print = arguments.json and print_json or print_text
@@ -314,10 +303,4 @@ local function run()
   return status_of(report)
 end
 
-local ok, result = xpcall(run, function(why)
-  return type(why) == "table" and why.usage and why or debug.traceback(why)
-end)
-if not ok then
-  return show.fail("diff", status_usage, "%s", type(result) == "table" and result.usage or result)
-end
-return result
+return program.run("diff", run)

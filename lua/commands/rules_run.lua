@@ -7,19 +7,17 @@ local time = require "host.time"
 local clock = require "bascule.testing.clock"
 local differences = require "commands.differences"
 local messages = require "bascule.messages"
+local program = require "commands.program"
 local samples = require "bascule.testing.messages"
 local show = require "commands.show"
 local suggest = require "bascule.suggest"
 local text = require "bascule.rules.text"
 
 local arguments = config.arguments()
+local usage, read = program.usage, program.read
 
-local status_failed <const>, status_usage <const> = 1, 2
+local status_failed <const> = 1
 local functions <const> = { "outbound", "inbound", "report" }
-
-local function usage(why, ...)
-  error({ usage = why:format(...) }, 0)
-end
 
 -- Of an error that names a line of this program.
 local function without_place(why)
@@ -28,21 +26,10 @@ end
 
 -- ---- what is read
 
-local function read(path)
-  local file, why = io.stdin, nil
-  if path ~= "-" then
-    file, why = io.open(path)
-  end
-  if not file then
-    usage("%s", why)
-  end
-  return file:read "a"
-end
-
 local function read_object(path)
   local value, why = json.decode(read(path))
   if type(value) ~= "table" then
-    usage("%s: %s", path, why and why:gsub("^INVALID: ", "") or "a JSON object is needed")
+    usage("%s: %s", path, why and program.words(why) or "a JSON object is needed")
   end
   return value
 end
@@ -53,7 +40,7 @@ local function check_function(name)
       return name
     end
   end
-  usage("the event's function is '%s'%s", tostring(name), suggest.hint(tostring(name), functions))
+  usage("the event's function is '%s'%s", tostring(name), suggest.hint(name, functions))
 end
 
 -- { kind, message, context }: GHL's webhook as posted, or an event that names its function.
@@ -100,25 +87,7 @@ end
 local function open_file(path)
   local source = { slug = "file", path = path, source = read(path) }
   local rules, why = dryrun.open { source }
-  return rules or usage("%s", why)
-end
-
-local function slugs(rules)
-  local list = {}
-  for i, agency in ipairs(rules:agencies()) do
-    list[i] = agency.slug
-  end
-  return list
-end
-
-local function find_slug(rules, wanted)
-  local known = slugs(rules)
-  for _, slug in ipairs(known) do
-    if slug == wanted then
-      return slug
-    end
-  end
-  usage("there is no agency '%s'%s", wanted, suggest.hint(wanted, known))
+  return rules or usage("%s", program.words(why))
 end
 
 ---@return host.dryrun.Rules rules, string agency
@@ -128,9 +97,9 @@ local function choose(context)
   end
   local rules, why = dryrun.open()
   if not rules then
-    usage("%s", why)
+    usage("%s", program.words(why))
   elseif arguments.agency then
-    return rules, find_slug(rules, arguments.agency)
+    return rules, program.find_slug(program.slugs(rules), arguments.agency)
   elseif context.location == "" then
     usage "the event names no location (locationId): give --location, --agency or --rules"
   end
@@ -220,18 +189,23 @@ local function print_json(value)
   show.line("%s", json.encode(value))
 end
 
+local function show_failure(rules, agency, why, name)
+  local excerpt = rules:excerpt(agency, why)
+  if arguments.json then
+    print_json { agency = agency, error = why, code = name, excerpt = excerpt }
+  else
+    io.stderr:write(why, "\n")
+    show.excerpt(io.stderr, "  ", excerpt)
+  end
+end
+
 local function run()
   local event = read_event(arguments.event)
   local context = context_of(event.context)
   local rules, agency = choose(context)
   local decision, why, name = rules:call(event.kind, agency, event.message, context)
   if not decision then
-    why = why:gsub("^%u+: ", "")
-    if arguments.json then
-      print_json { agency = agency, error = why, code = name }
-    else
-      io.stderr:write(why, "\n")
-    end
+    show_failure(rules, agency, program.words(why), name)
     return status_failed
   end
   decision.agency = agency
@@ -243,11 +217,4 @@ local function run()
   return 0
 end
 
-local ok, result = xpcall(run, function(why)
-  return type(why) == "table" and why.usage and why or debug.traceback(why)
-end)
-if not ok then
-  return show.fail("run", type(result) == "table" and status_usage or status_failed, "%s",
-    type(result) == "table" and result.usage or result)
-end
-return result
+return program.run("run", run)

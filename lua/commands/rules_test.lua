@@ -3,28 +3,16 @@ local config = require "host.config"
 local dryrun = require "host.dryrun"
 local json = require "host.json"
 
+local program = require "commands.program"
 local show = require "commands.show"
-local suggest = require "bascule.suggest"
 
 local arguments = config.arguments()
+local usage = program.usage
 
-local status_failed <const>, status_usage <const> = 1, 2
-
-local function usage(why, ...)
-  error({ usage = why:format(...) }, 0)
-end
+local status_failed <const> = 1
 
 local function quote(word)
   return "'" .. word:gsub("'", [['\'']]) .. "'"
-end
-
-local function read(path)
-  local file = io.open(path, "rb")
-  local text = file and file:read "a"
-  if file then
-    file:close()
-  end
-  return text
 end
 
 -- What a command prints, without the line's end; nil where it fails.
@@ -36,26 +24,10 @@ end
 
 -- ---- which agencies
 
-local function all_slugs()
-  local rules, why = dryrun.open()
-  local slugs = {}
-  for i, agency in ipairs(rules and rules:agencies() or usage("%s", why)) do
-    slugs[i] = agency.slug
-  end
-  return slugs
-end
-
 local function wanted_slugs()
-  local slugs = all_slugs()
-  if not arguments.agency then
-    return slugs
-  end
-  for _, slug in ipairs(slugs) do
-    if slug == arguments.agency then
-      return { slug }
-    end
-  end
-  usage("there is no agency '%s'%s", arguments.agency, suggest.hint(arguments.agency, slugs))
+  local rules, why = dryrun.open()
+  local slugs = program.slugs(rules or usage("%s", program.words(why)))
+  return arguments.agency and { program.find_slug(slugs, arguments.agency) } or slugs
 end
 
 -- ---- one agency
@@ -63,18 +35,22 @@ end
 ---@class commands.Tested
 ---@field agency string
 ---@field passed integer
----@field failures {name:string, what:string}[]
+---@field failures {name:string, what:string, excerpt?:string}[]
 
-local function add_own(tested, folder, slug)
-  local path = folder .. "/rules.lua"
-  local rules <close> = dryrun.open { { slug = slug, path = path, source = read(path) or "" } }
+local function add_failure(tested, rules, name, what)
+  table.insert(tested.failures, { name = name, what = what, excerpt = rules:excerpt(tested.agency, what) })
+end
+
+local function add_own(tested, folder)
+  local slug, path = tested.agency, folder .. "/rules.lua"
+  local rules <close> = dryrun.open { { slug = slug, path = path, source = program.read(path) } }
   local tests, why = rules:tests(slug)
   if not tests then
-    table.insert(tested.failures, { name = slug, what = (why:gsub("^%u+: ", "")) })
+    add_failure(tested, rules, slug, program.words(why))
   end
   for _, test in ipairs(tests or {}) do
     if test.failure then
-      table.insert(tested.failures, { name = test.name, what = test.failure })
+      add_failure(tested, rules, test.name, test.failure)
     else
       tested.passed = tested.passed + 1
     end
@@ -107,7 +83,7 @@ end
 local function test_agency(slug)
   local tested = { agency = slug, passed = 0, failures = json.array {} }
   local folder = config.get "BASCULE_AGENCIES" .. "/" .. slug
-  add_own(tested, folder, slug)
+  add_own(tested, folder)
   add_specs(tested, folder)
   return tested
 end
@@ -119,6 +95,7 @@ local function show_agency(tested)
   for _, failure in ipairs(tested.failures) do
     show.line("  %s", failure.name)
     show.line("    %s", (failure.what:gsub("\n", "\n    ")))
+    show.excerpt(io.stdout, "      ", failure.excerpt)
   end
 end
 
@@ -139,10 +116,4 @@ local function run()
   return failed == 0 and 0 or status_failed
 end
 
-local ok, result = xpcall(run, function(why)
-  return type(why) == "table" and why.usage and why or debug.traceback(why)
-end)
-if not ok then
-  return show.fail("test", status_usage, "%s", type(result) == "table" and result.usage or result)
-end
-return result
+return program.run("test", run)

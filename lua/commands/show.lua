@@ -57,6 +57,16 @@ function show.line(text, ...)
   io.stdout:write(select("#", ...) > 0 and text:format(...) or text, "\n")
 end
 
+--- The lines of a file around an error (host.dryrun), each behind `indent`.
+---@param file file*
+---@param indent string
+---@param excerpt? string
+function show.excerpt(file, indent, excerpt)
+  for line in (excerpt or ""):gmatch "[^\n]+" do
+    file:write(indent, line, "\n")
+  end
+end
+
 --- "bascule rules run: text" on standard error; returns the status.
 ---@param command string
 ---@param status integer

@@ -452,6 +452,12 @@ function dry_rules:needs(agency) end
 ---@param context table
 ---@return host.rules.Decision? decision, string? error, string? name
 function dry_rules:call(name, agency, message, context) end
+--- The lines of the agency's file around the one that an error of call, tests or agencies names (given without its
+--- leading "RULE: "); nil where it names none.
+---@param agency string
+---@param error string
+---@return string? lines
+function dry_rules:excerpt(agency, error) end
 --- The file's own tests, by name; `failure` is "file:line: what" of one that failed. Error: BROKEN.
 ---@param agency string
 ---@return {name:string, failure?:string}[]? tests, string? error, string? name

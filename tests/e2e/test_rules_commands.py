@@ -81,6 +81,25 @@ def test_run_of_a_rule_that_fails_says_where(kit):
     assert "acme/rules.lua:10:" in done.stderr and "it broke" in done.stderr
 
 
+def test_run_of_a_rule_that_fails_shows_its_lines(kit):
+    done = run_event(kit, message="break")
+    assert done.stderr.splitlines()[1:] == [
+        '     9 |     elseif message.body == "break" then',
+        '  > 10 |       error "it broke"',
+        "    11 |     end",
+    ]
+    assert '> 10 |       error "it broke"\n' in json.loads(run_event(kit, "--json", message="break").stdout)["excerpt"]
+
+
+def test_run_of_a_file_that_does_not_load_shows_its_lines(kit):
+    for file in ("other.lua", "agencies/acme/rules.lua"):
+        (kit.folder / file).write_text("return { outbond = 1 }")
+    for arguments in (("--rules", "other.lua"), ("--agency", "acme")):
+        done = run_event(kit, *arguments)
+        assert done.returncode == 1
+        assert done.stderr.splitlines()[1] == "  > 1 | return { outbond = 1 }"
+
+
 def test_run_takes_rules_from_a_file(kit):
     (kit.folder / "other.lua").write_text(RULE.replace('"ACME"', '"OTHER"'))
     assert json.loads(run_event(kit, "--json", "--rules", "other.lua").stdout)["message"]["sender"] == "OTHER"
@@ -98,8 +117,8 @@ def test_run_keeps_the_decision_of_an_event_the_same(kit):
 
 
 @pytest.mark.parametrize("arguments, given, words", [
-    (("--agency", "acne"), payload(), "there is no agency 'acne'; did you mean acme?"),
-    ((), {"function": "outbond"}, "'outbond'; did you mean outbound?"),
+    (("--agency", "acne"), payload(), "there is no agency 'acne'; did you mean 'acme'?"),
+    ((), {"function": "outbond"}, "'outbond'; did you mean 'outbound'?"),
     ((), {"function": "outbound", "message": {"boddy": ""}}, "did you mean 'body'?"),
     (("--now", "noon"), payload(), "noon is no time such as"),
     (("--locaton", "x"), payload(), "did you mean '--location'?"),
@@ -323,6 +342,21 @@ def test_test_counts_all_tests_of_a_file_and_says_why_one_fails(kit):
     assert {failure["name"]: "rules.lua:" in failure["what"] for failure in agency["failures"]} == {"one": True, "three": True}
 
 
+def test_test_shows_the_lines_of_a_failure(kit):
+    tests = """
+  tests = {
+    ["one"] = function(t)
+      t.equal(1, 2)
+    end,
+  },
+}
+"""
+    (kit.agencies / "acme/rules.lua").write_text(RULE.replace("\n}\n", tests))
+    lines = kit("test").stdout.splitlines()
+    assert [line.strip() for line in lines if " | " in line] == [
+        '16 |     ["one"] = function(t)', "> 17 |       t.equal(1, 2)", "18 |     end,"]
+
+
 def test_test_runs_specs_beside_the_file(kit):
     (kit.agencies / "acme/spec").mkdir()
     (kit.agencies / "acme/spec/rules_spec.lua").write_text("""
@@ -342,8 +376,9 @@ def test_test_of_a_file_that_does_not_load(kit):
     done = kit("test")
     assert done.returncode == 1
     assert "acme/rules.lua:1:" in done.stdout
+    assert "> 1 | return {" in done.stdout
 
 
 def test_test_of_no_such_agency(kit):
     done = kit("test", "acne")
-    assert done.returncode == 2 and "did you mean acme?" in done.stderr
+    assert done.returncode == 2 and "did you mean 'acme'?" in done.stderr

@@ -151,3 +151,62 @@ describe("bascule.testing is as the host:", function()
     end
   end
 end)
+
+describe("a test that gives its rules memory", function()
+  local call = [[t.outbound({}, { memory = { tody = { count = 1 } } })]]
+  local refusal = "the context's memory: 'tody' is not declared in memory; did you mean 'today'?"
+
+  it("within the file is told the name that it may have meant", function()
+    local body = ("return message end, tests = { one = function(t) %s end }, report = function(message)"):format(call)
+    local source = head:format("outbound", body .. " return message")
+    local rules = assert(dryrun.open { { slug = "acme", path = "acme.lua", source = source } })
+    assert.are.equal('acme.lua:7: test "one": ' .. refusal, rules:tests("acme")[1].failure)
+  end)
+
+  it("beside the file likewise", function()
+    local t = testing.t(load(head:format("outbound", "return message"), "@twin.lua")())
+    local ok, why = pcall(load("local t = ... " .. call, "@spec.lua"), t)
+    assert.are.equal(refusal, not ok and words(why))
+  end)
+end)
+
+describe("the lines around an error", function()
+  local path <const> = ("long/"):rep(20) .. "rules.lua" -- Lua shows the end of such a path
+  local source <const> = [[
+return {
+  locations = { "location1" },
+  outbound = function(message)
+    message.bdy = 1
+    return message
+  end,
+  tests = {
+    one = function(t)
+      local one = 1
+      t.equal(one, 2)
+    end,
+  },
+}
+]]
+  local rules
+
+  before_each(function()
+    rules = assert(dryrun.open { { slug = "acme", path = path, source = source } })
+  end)
+
+  it("are those of the rule", function()
+    local _, why = rules:call("outbound", "acme", samples.outbound(),
+      { now = 0, location = "location1", settings = {}, seed = 0, attempt = 0, memory = {} })
+    assert.matches("\n> 4 |     message.bdy = 1\n", rules:excerpt("acme", (why:gsub("^RULE: ", ""))))
+  end)
+
+  it("are those of the test", function()
+    local failure = rules:tests("acme")[1].failure
+    assert.are.equal(path .. ':10: test "one": expected 2, got 1', failure)
+    assert.matches("\n> 10 |       t.equal%(one, 2%)\n", rules:excerpt("acme", failure))
+  end)
+
+  it("are none where the error names none", function()
+    assert.is_nil(rules:excerpt("acme", "it broke"))
+    assert.is_nil(rules:excerpt("nobody", path .. ":4: it broke"))
+  end)
+end)

@@ -67,8 +67,8 @@ describe("admin", function()
     end)
 
     for target, hint in pairs {
-      ["?status=dedd"] = "did you mean dead",
-      ["?statuss=dead"] = "did you mean status",
+      ["?status=dedd"] = "did you mean 'dead'",
+      ["?statuss=dead"] = "did you mean 'status'",
       ["?limit=0"] = "1 to 500",
       ["?limit=x"] = "1 to 500",
     } do
@@ -216,7 +216,7 @@ describe("admin", function()
     end)
 
     local wrong = {
-      { { sender_di = "A" }, "unknown setting sender_di; did you mean sender_id?" },
+      { { sender_di = "A" }, "unknown setting 'sender_di'; did you mean 'sender_id'?" },
       { { sender_id = "" }, "sender_id must have 1 to 20 characters" },
       { { sender_id = true }, "sender_id must be text" },
       { { default_region = "ph" }, "default_region must be two capital letters" },

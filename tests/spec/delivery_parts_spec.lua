@@ -89,7 +89,7 @@ describe("a message that its rules split", function()
     split("one", { to = "+639171234567", body = "two", provider = "casd" })
     outcome = delivery.send(message())
     assert.are.same({ "rejected", "unknown_provider" }, { outcome.outcome, outcome.code })
-    assert.are.equal("part 2 of 2: unknown provider casd; did you mean cast?", outcome.reason)
+    assert.are.equal("part 2 of 2: unknown provider 'casd'; did you mean 'cast'?", outcome.reason)
     assert.are.equal(0, #host.data.attempts)
   end)
 

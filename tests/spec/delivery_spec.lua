@@ -270,9 +270,9 @@ describe("delivery", function()
         route "casd"
         local outcome = delivery.send(message())
         assert.are.equal("rejected", outcome.outcome)
-        assert.are.equal("unknown provider casd; did you mean cast?", outcome.reason)
+        assert.are.equal("unknown provider 'casd'; did you mean 'cast'?", outcome.reason)
         route "twilio"
-        assert.are.equal("unknown provider twilio; there is: cast", delivery.send(message()).reason)
+        assert.are.equal("unknown provider 'twilio'; there is: cast", delivery.send(message()).reason)
       end)
     end)
   end)

@@ -85,8 +85,8 @@ describe("rules by the admin API", function()
 
     for words, body in pairs {
       ["source is needed"] = {},
-      ["unknown field sorce; did you mean source?"] = { sorce = "x" },
-      ["unknown mode canray; did you mean canary?"] = { source = "x", mode = "canray" },
+      ["unknown field 'sorce'; did you mean 'source'?"] = { sorce = "x" },
+      ["unknown mode 'canray'; did you mean 'canary'?"] = { source = "x", mode = "canray" },
       ["a canary needs percent"] = { source = "x", mode = "canary" },
       ["percent is for mode canary"] = { source = "x", percent = 4 },
       ["runs no rules that a candidate could be tried beside"] = { source = "x", mode = "shadow" },

@@ -465,6 +465,10 @@ static void test_lines_of_errors(void **state)
     assert_int_equal(excerpt_line_of_error("b/rules.lua:12: what", "a/rules.lua"), 0);
     assert_int_equal(excerpt_line_of_error("...long/rules.lua:7: what", "agencies/long/rules.lua"), 7);
     assert_int_equal(excerpt_line_of_error("...longer/rules.lua:7: what", "agencies/long/rules.lua"), 0);
+    long line;
+    assert_string_equal(excerpt_skip_place("...long/rules.lua:7: what", "agencies/long/rules.lua", &line),
+                        "what");
+    assert_null(excerpt_skip_place("what", "agencies/long/rules.lua", &line));
     assert_int_equal(excerpt_line_of_error("", "a"), 0);
 }
 

@@ -7,6 +7,7 @@
 
 #include "script/bindings/bindings.h"
 #include "script/generations.h"
+#include "script/rule_excerpt.h"
 #include "script/rule_trial.h"
 #include "script/state.h"
 
@@ -76,6 +77,14 @@ static struct generation *load_base(const struct script_host *host, struct error
                                      : load_folder(host, NO_AGENCIES, error);
 }
 
+/* NULL where the error names no line of the text. */
+static char *make_excerpt(struct slice source, const char *path, const char *error)
+{
+    struct buffer excerpt = {0};
+    excerpt_append(&excerpt, source, excerpt_line_of_error(error, path));
+    return excerpt.data;
+}
+
 /* Of the table {slug, path, source} on top. */
 static struct agency read_agency(lua_State *L, const struct generation *base)
 {
@@ -98,6 +107,7 @@ static struct agency read_agency(lua_State *L, const struct generation *base)
         agency.unit = unit;
     } else {
         agency.fault = text_duplicate(verdict.error.message);
+        agency.excerpt = make_excerpt(source, path.data, agency.fault);
         unit_unref(unit);
     }
     return agency;
@@ -276,6 +286,20 @@ static int list_agencies(lua_State *L)
     return 1;
 }
 
+/* rules:excerpt(agency, error) */
+static int push_excerpt(lua_State *L)
+{
+    const struct dry_rules *rules = check_rules(L);
+    const struct agency *agency = find_slug(rules->generation, luaL_checkstring(L, 2));
+    const char *error = luaL_checkstring(L, 3);
+    char *made = NULL;
+    if (agency != NULL && agency->unit != NULL)
+        made = make_excerpt(unit_source(agency->unit), agency->unit->path, error);
+    lua_pushstring(L, made != NULL || agency == NULL ? made : agency->excerpt);
+    free(made);
+    return 1;
+}
+
 /* The listener of a file's tests; `argument` is the Lua state, the list on top. */
 static void add_test(void *argument, const char *name, const char *failure)
 {
@@ -309,8 +333,9 @@ static int run_tests(lua_State *L)
 
 int binding_open_dryrun(lua_State *L)
 {
-    static const luaL_Reg methods[] = {{"agencies", list_agencies}, {"agency", find_agency}, {"call", call},
-                                       {"needs", push_needs},       {"tests", run_tests},    {NULL, NULL}};
+    static const luaL_Reg methods[] = {
+        {"agencies", list_agencies}, {"agency", find_agency}, {"call", call}, {"excerpt", push_excerpt},
+        {"needs", push_needs},       {"tests", run_tests},    {NULL, NULL}};
     static const luaL_Reg meta[] = {{"__gc", close_rules}, {"__close", close_rules}, {NULL, NULL}};
     static const luaL_Reg functions[] = {{"open", open_rules}, {NULL, NULL}};
     luaL_newmetatable(L, rules_type);

@@ -85,7 +85,7 @@ end
 local function read_filter(query)
   for name in pairs(query) do
     if not contains(message_filters, name) then
-      return nil, ("unknown parameter %s%s"):format(name, suggest.hint(name, message_filters))
+      return nil, ("unknown parameter '%s'%s"):format(name, suggest.hint(name, message_filters))
     end
   end
   local function given(name)
@@ -93,7 +93,7 @@ local function read_filter(query)
   end
   local state, limit = given "status", math.tointeger(tonumber(given "limit" or page_default))
   if state and not contains(states, state) then
-    return nil, ("unknown status %s%s"):format(state, suggest.hint(state, states))
+    return nil, ("unknown status '%s'%s"):format(state, suggest.hint(state, states))
   elseif not limit or limit < 1 or limit > page_most then
     return nil, ("limit must be a whole number from 1 to %d"):format(page_most)
   end

@@ -47,7 +47,7 @@ local function fields_fault(body, kinds)
   for name, value in pairs(body) do
     local kind = kinds[name]
     if not kind then
-      return ("unknown field %s%s"):format(name, suggest.hint(tostring(name), names))
+      return ("unknown field '%s'%s"):format(name, suggest.hint(name, names))
     elseif kind == "integer" and math.type(value) ~= "integer" then
       return name .. " must be a whole number"
     elseif kind ~= "integer" and type(value) ~= "string" then
@@ -80,7 +80,7 @@ function agency.read_query(request, names)
         known[#known + 1] = each
       end
       table.sort(known)
-      return nil, bad(request, ("unknown parameter %s%s"):format(name, suggest.hint(name, known)))
+      return nil, bad(request, ("unknown parameter '%s'%s"):format(name, suggest.hint(name, known)))
     elseif value == "" then
       query[name] = nil
     end

@@ -87,7 +87,7 @@ local put_fields <const> = {
 
 local function mode_fault(body, slug)
   if not (body.mode == "live" or body.mode == "shadow" or body.mode == "canary") then
-    return ("unknown mode %s%s"):format(body.mode, suggest.hint(body.mode, modes))
+    return ("unknown mode '%s'%s"):format(body.mode, suggest.hint(body.mode, modes))
   elseif body.mode == "canary" and not (body.percent and body.percent >= 1 and body.percent <= 100) then
     return "a canary needs percent, a whole number from 1 to 100"
   elseif body.mode ~= "canary" and body.percent then

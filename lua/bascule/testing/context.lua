@@ -40,20 +40,6 @@ local function check_table(value, name, index)
   end
 end
 
-local function check_options(options, names)
-  for name in pairs(options) do
-    local known = false
-    for _, other in ipairs(names) do
-      known = known or name == other
-    end
-    if not known then
-      local nearest = suggest.nearest(tostring(name), names)
-      local hint = nearest and ("; did you mean '%s'?"):format(nearest) or ""
-      error(("unknown option '%s'%s"):format(tostring(name), hint), 3)
-    end
-  end
-end
-
 local function result(fields)
   return setmetatable(fields, context.result)
 end
@@ -69,7 +55,7 @@ local time_bound <const> = 2 ^ 53 -- no number beyond is exact, and none is a ti
 
 local function defer(options)
   check_table(options, "defer")
-  check_options(options, { "until_", "reason" })
+  suggest.check_options(options, { "until_", "reason" }, 2)
   local time = options.until_
   if not math.type(time) or not (-time_bound < time and time < time_bound) then
     fail("context.defer's until_ must be a time in milliseconds, not %s", type(time))
@@ -118,18 +104,20 @@ local function check_whole(value, what, least)
   end
 end
 
+local function refuse_name(declared, where, name, level)
+  local names = {}
+  for other in pairs(declared) do
+    names[#names + 1] = other
+  end
+  error(("%s: '%s' is not declared in memory%s"):format(where, name, suggest.hint(name, names)), level + 1)
+end
+
 -- Without rules (testing.context without them) whatever has a name goes.
 local function check_declared(declared, call, name, kind)
   check_text(name, ("context.%s's name"):format(call))
   local declaration = declared and declared[name]
   if declared and not declaration then
-    local names = {}
-    for other in pairs(declared) do
-      names[#names + 1] = other
-    end
-    local nearest = suggest.nearest(name, names)
-    local hint = nearest and ("; did you mean '%s'?"):format(nearest) or ""
-    error(("context.%s: '%s' is not declared in memory%s"):format(call, name, hint), 3)
+    refuse_name(declared, "context." .. call, name, 3)
   elseif declaration and declaration.kind ~= kind then
     error(("context.%s: '%s' is a %s, not a %s"):format(call, name, declaration.kind, kind), 3)
   end
@@ -166,7 +154,7 @@ local function effects(record, declared)
     check_declared(declared, "count", name, "counter")
     options = options or {}
     check_table(options, "count", 2)
-    check_options(options, { "by", "most" })
+    suggest.check_options(options, { "by", "most" }, 2)
     check_whole(options.by, "context.count's by", 1)
     check_whole(options.most, "context.count's most", 0)
     local effect = effect_on(name, "add")
@@ -178,7 +166,7 @@ local function effects(record, declared)
     check_declared(declared, "remember", name, "value")
     options = options or {}
     check_table(options, "remember", 3)
-    check_options(options, { "first" })
+    suggest.check_options(options, { "first" }, 2)
     if value == nil then
       fail("context.remember needs a value; context.forget forgets one")
     end
@@ -245,7 +233,7 @@ local function remembered(declared, given)
   end
   for name, entry in pairs(given or {}) do
     if declared and not declared[name] then
-      error(("the context's memory: '%s' is not declared in the rules' memory"):format(name), 4)
+      refuse_name(declared, "the context's memory", name, 4)
     end
     memory[name] = entry
   end

@@ -34,11 +34,6 @@ local function fault(call, text, ...)
   error(("%s:%d: "):format(where.short_src, where.linedefined) .. text:format(...), 0)
 end
 
-local function hint(word, names)
-  local nearest = suggest.nearest(tostring(word), names)
-  return nearest and ("; did you mean '%s'?"):format(nearest) or ""
-end
-
 local function is_among(word, names)
   for _, name in ipairs(names) do
     if word == name then
@@ -55,7 +50,7 @@ local function refuse_key(call, key)
     names[#names + 1] = name
   end
   local place = call.name == contract.noun and "the " .. call.name or call.name
-  fault(call, "unknown key '%s' in %s%s", key, place, hint(key, names))
+  fault(call, "unknown key '%s' in %s%s", key, place, suggest.hint(key, names))
 end
 
 local function check_keys(call, message)
@@ -113,7 +108,7 @@ function checks.error(call, key, value)
   end
   for name, item in pairs(value) do
     if not is_among(name, error_keys) then
-      fault(call, "unknown key '%s' in %s.%s%s", tostring(name), call.name, key, hint(name, error_keys))
+      fault(call, "unknown key '%s' in %s.%s%s", tostring(name), call.name, key, suggest.hint(name, error_keys))
     elseif type(item) ~= "string" then
       fault(call, "%s.%s.%s must be a text, not %s", call.name, key, name, type(item))
     end

@@ -16,27 +16,9 @@ local inbound_keys <const> = {
 }
 local report_keys <const> = { "status", "error", "to", "body", "provider", "message_id", "attempts" }
 
---- Raises where a key is none of the names.
----@param fields table
----@param names string[]
----@param level integer
-function messages.check_keys(fields, names, level)
-  for key in pairs(fields) do
-    local known = false
-    for _, name in ipairs(names) do
-      known = known or key == name
-    end
-    if not known then
-      local nearest = suggest.nearest(tostring(key), names)
-      local hint = nearest and ("; did you mean '%s'?"):format(nearest) or ""
-      error(("unknown option '%s'%s"):format(tostring(key), hint), level)
-    end
-  end
-end
-
 local function with(defaults, fields, names)
   fields = fields or {}
-  messages.check_keys(fields, names, 5)
+  suggest.check_options(fields, names, 4)
   for name, value in pairs(fields) do
     defaults[name] = value
   end
