@@ -285,8 +285,9 @@ static void check_message(lua_State *R, const struct rule_call *call, lua_Intege
 
 /* ---- answers ---- */
 
-/* Pushes the message at 2 with another body, the text on top, which it replaces. */
-static void make_part(lua_State *R)
+/* Pushes the message at 2 with another body, the text on top, which it replaces. Of several texts only the
+ * last has the message's attachments: they are sent once. */
+static void make_part(lua_State *R, bool last)
 {
     int text = lua_gettop(R);
     lua_createtable(R, 0, 16);
@@ -298,7 +299,27 @@ static void make_part(lua_State *R)
     lua_pushliteral(R, "body");
     lua_pushvalue(R, text);
     lua_rawset(R, text + 1);
+    lua_pushliteral(R, "attachments");
+    if (!last && lua_rawget(R, 2) != LUA_TNIL) {
+        lua_pushliteral(R, "attachments");
+        lua_newtable(R);
+        json_mark_array(R);
+        lua_rawset(R, text + 1);
+    }
+    lua_settop(R, text + 1);
     lua_remove(R, text);
+}
+
+/* Of the list at `index`; 0 where there is none. */
+static lua_Integer last_text(lua_State *R, int index)
+{
+    lua_Integer at = (lua_Integer)lua_rawlen(R, index);
+    while (at > 0 && lua_rawgeti(R, index, at) != LUA_TSTRING) {
+        lua_pop(R, 1);
+        at--;
+    }
+    lua_settop(R, index);
+    return at;
 }
 
 /* Pushes the list of the messages of context.split, the result at 3. */
@@ -308,12 +329,13 @@ static void push_parts(lua_State *R, const struct rule_call *call)
     if (lua_rawget(R, 3) != LUA_TTABLE)
         fault(R, call, entry_of(call)->line, "the result's parts were overwritten");
     int given = lua_gettop(R);
+    lua_Integer last = last_text(R, given);
     lua_createtable(R, (int)lua_rawlen(R, given), 0);
     for (lua_Integer i = 1; lua_rawgeti(R, given, i) != LUA_TNIL; i++) {
         if (i > (lua_Integer)call->state->limits.parts)
             fault(R, call, entry_of(call)->line, "the result's parts were overwritten");
         if (lua_type(R, -1) == LUA_TSTRING)
-            make_part(R);
+            make_part(R, i == last);
         if (!lua_istable(R, -1))
             fault(R, call, entry_of(call)->line, "the result's parts were overwritten");
         check_message(R, call, i);

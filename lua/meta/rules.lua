@@ -115,7 +115,8 @@ function context.defer(options) end
 function context.route(providers) end
 
 --- Sends several messages in this order, each once the one before was taken; at most 10. Outbound. Each is a message as
---- outbound may return it, or a text: then the message with that body.
+--- outbound may return it, or a text: then the message with that body. Of several texts the last has the message's
+--- attachments.
 ---@param messages (string|table)[]
 ---@return table
 function context.split(messages) end

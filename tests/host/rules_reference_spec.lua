@@ -143,6 +143,14 @@ describe("the reference of rules", function()
     assert.are.same(sorted(documented(stub, "t")), sorted(names))
   end)
 
+  it("is a page of whole blocks, without comments that are not for authors", function()
+    local page = "\n" .. read "docs/rules-api.md"
+    local _, fences = page:gsub("\n```", "")
+    assert.are.equal(0, fences % 2)
+    assert.is_nil(page:match "\n%-@[^\n]*")
+    assert.is_nil(page:match "\n\n```\n")
+  end)
+
   it("tells luacheck of an agency's folder what there is", function()
     local environment = {}
     assert(loadfile("lua/kit/luacheckrc", "t", setmetatable(environment, {

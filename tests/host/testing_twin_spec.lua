@@ -38,6 +38,8 @@ local cases <const> = {
     "return context.split {}",
     "return context.split { 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k' }",
     "return context.split { true }",
+    "message.attachments = { 'u' } return context.split { 'one', 'two', { to = '1', body = 'three' } }",
+    "message.attachments = nil return context.split { 'one', 'two' }",
     "return context.split { 'one', { to = '1', bdy = 'two' } }",
     "context.log 'one' context.log 'two' return message",
     "context.log(1) return message",

@@ -169,6 +169,9 @@ static void test_split(void **state)
     static const struct answer answers[] = {
         {"return context.split { 'a', { to = '2', body = 'b' } }",
          "{\"action\":\"split\",\"parts\":[" PART("a") ",{\"body\":\"b\",\"to\":\"2\"}]}"},
+        {"message.attachments = { 'u' } return context.split { 'a', 'b', { to = '2', body = 'c' } }",
+         "{\"action\":\"split\",\"parts\":[" PART(
+             "a") ",{\"attachments\":[\"u\"],\"body\":\"b\",\"to\":\"1\"},{\"body\":\"c\",\"to\":\"2\"}]}"},
         {"message.to = '7' message.attachments = nil local m = message return context.split { m, 'x', m }",
          "{\"action\":\"split\",\"parts\":[{\"body\":\"hello\",\"to\":\"7\"},{\"body\":\"x\",\"to\":\"7\"},{"
          "\"body\":\"hello\",\"to\":\"7\"}]}"},

@@ -6,10 +6,10 @@
 --   words.match("ALIS", { stop = { "ALIS" } })             -->  "stop": words beside the usual ones
 --   words.match("YES", { without = { "YES", "END" } })     -->  nil
 --
--- inbound = function(message, context)
---   words.handle(message, context, { replies = { stop = "You get no more texts from ACME. START brings them back." } })
---   return message
--- end
+--   inbound = function(message, context)
+--     words.handle(message, context, { replies = { stop = "START brings our texts back." } })
+--     return message
+--   end
 local arguments = require "host.arguments"
 
 local words = {}

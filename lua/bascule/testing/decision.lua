@@ -141,14 +141,26 @@ local function copy(value)
   return made
 end
 
+local function last_text(parts)
+  local at = #parts
+  while at > 0 and type(parts[at]) ~= "string" do
+    at = at - 1
+  end
+  return at
+end
+
+-- Of several texts only the last has the message's attachments: they are sent once.
+local function part_of(text, message, last)
+  local part = copy(message)
+  part.body = text
+  part.attachments = last and part.attachments or part.attachments and {}
+  return part
+end
+
 local function parts_of(call, parts, message)
-  local made = {}
+  local made, last = {}, last_text(parts)
   for i, part in ipairs(parts) do
-    local whole = part
-    if type(part) == "string" then
-      whole = copy(message)
-      whole.body = part
-    end
+    local whole = type(part) == "string" and part_of(part, message, i == last) or part
     check(call, whole, i)
     made[i] = copy(whole)
   end
