@@ -10,6 +10,9 @@
 #include "script/json.h"
 
 #define KEY_LONGEST 40 /* bytes of a key that a reason shows */
+/* Places made in advance. A table of 17 values can say that it is 65,536 long (1, 2, 4, 8, ... are set): who
+ * is given it many times over must not make room for that each time. */
+#define PLACES_IN_ADVANCE 64
 
 struct copy {
     lua_State *from, *to;
@@ -105,7 +108,8 @@ static bool copy_table(struct copy *copy, int index, unsigned depth)
     if (depth == COPY_DEEPEST)
         return refuse_whole(copy, "it is nested too deeply (does a table contain itself?)");
     size_t length = lua_rawlen(copy->from, index);
-    lua_createtable(copy->to, (int)(length <= copy->left.values ? length : 0), length == 0 ? 8 : 0);
+    lua_createtable(copy->to, (int)(length < PLACES_IN_ADVANCE ? length : PLACES_IN_ADVANCE),
+                    length == 0 ? 8 : 0);
     if (json_is_marked_array(copy->from, index))
         json_mark_array(copy->to);
     lua_pushnil(copy->from);

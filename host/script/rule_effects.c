@@ -8,6 +8,7 @@
 #include "script/copy.h"
 #include "script/rule_context.h"
 #include "script/script.h"
+#include "store/store_memory.h"
 
 static const char noted_key; /* its address is the registry key of what was noted */
 
@@ -125,8 +126,9 @@ static lua_Integer read_whole(lua_State *L, const char *name, lua_Integer least,
     lua_Integer value = fallback;
     if (lua_istable(L, 2) && lua_getfield(L, 2, name) != LUA_TNIL) {
         value = lua_isinteger(L, -1) ? lua_tointeger(L, -1) : least - 1;
-        if (value < least)
-            luaL_error(L, "context.count's %s must be a whole number from %I up", name, least);
+        if (value < least || value > STORE_EFFECT_NUMBER_MOST)
+            luaL_error(L, "context.count's %s must be a whole number from %I to %I", name, least,
+                       (lua_Integer)STORE_EFFECT_NUMBER_MOST);
     }
     lua_settop(L, 2);
     return value;
@@ -151,8 +153,10 @@ static int count(lua_State *L)
     if (!push_effect(L, "add")) {
         lua_getfield(L, -1, "by");
         lua_getfield(L, -2, "most");
-        lua_Integer before = lua_tointeger(L, -2);
-        by = by > LUA_MAXINTEGER - before ? LUA_MAXINTEGER : by + before;
+        by += lua_tointeger(L, -2);
+        if (by > STORE_EFFECT_NUMBER_MOST)
+            return luaL_error(L, "context.count: '%s' grows by more than %I in all", lua_tostring(L, 1),
+                              (lua_Integer)STORE_EFFECT_NUMBER_MOST);
         if (most < 0 || (lua_isinteger(L, -1) && lua_tointeger(L, -1) < most))
             most = lua_isinteger(L, -1) ? lua_tointeger(L, -1) : most;
         lua_pop(L, 2);

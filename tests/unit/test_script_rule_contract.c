@@ -245,6 +245,32 @@ static void test_what_cannot_be_kept_is_named_by_its_path(void **state)
 }
 
 /* As GHL sends it, and worse. */
+/* Each of a hundred copies of a table of 17 values that says it is 65,536 long. */
+static void test_tables_that_claim_to_be_long_take_no_room(void **state)
+{
+    (void)state;
+    char text[1000];
+    struct error error = {0};
+    snprintf(
+        text, sizeof text,
+        "%soutbound = function(message)\n"
+        "local long = { [1] = 1, [2] = 1, [4] = 1, [8] = 1, [16] = 1, [32] = 1, [64] = 1, [128] = 1,\n"
+        "  [256] = 1, [512] = 1, [1024] = 1, [2048] = 1, [4096] = 1, [8192] = 1, [16384] = 1, [32768] = 1,\n"
+        "  [65536] = 1 }\n"
+        "assert(#long == 65536)\n"
+        "for i = 1, 100 do message.extra[i] = long end return message end }",
+        head);
+    struct rule_state *rules = load(text, &error);
+    lua_State *L = luaL_newstate();
+    push_json(L, "{\"to\":\"1\",\"extra\":[]}");
+    push_json(L, "{\"now\":5,\"location\":\"a\",\"settings\":{}}");
+    if (rule_call(rules, RULE_OUTBOUND, L, 1, 2, &error) != 0)
+        fail_msg("%s", error.message);
+    assert_in_range(lua_gc(L, LUA_GCCOUNT), 1, 2048);
+    lua_close(L);
+    rule_state_free(rules);
+}
+
 static void test_a_payload_survives(void **state)
 {
     (void)state;
@@ -355,9 +381,16 @@ static void test_wrong_use_of_memory(void **state)
         {"context.remember('today', 1)", AT("3") "context.remember: 'today' is a counter, not a value"},
         {"context.forget 'today'", AT("3") "context.forget: 'today' is a counter, not a value"},
         {"context.count()", AT("3") "context.count's name must be a text, not nil"},
-        {"context.count('today', { by = 0 })", AT("3") "context.count's by must be a whole number from 1 up"},
+        {"context.count('today', { by = 0 })",
+         AT("3") "context.count's by must be a whole number from 1 to 1000000000"},
+        {"context.count('today', { by = 1000000001 })",
+         AT("3") "context.count's by must be a whole number from 1 to 1000000000"},
+        {"context.count('today', { most = math.maxinteger })",
+         AT("3") "context.count's most must be a whole number from 0 to 1000000000"},
+        {"context.count('today', { by = 1000000000 }) context.count 'today'",
+         AT("3") "context.count: 'today' grows by more than 1000000000 in all"},
         {"context.count('today', { most = 1.5 })",
-         AT("3") "context.count's most must be a whole number from 0 up"},
+         AT("3") "context.count's most must be a whole number from 0 to 1000000000"},
         {"context.count('today', { mot = 1 })", AT("3") "unknown option 'mot'; did you mean 'most'?"},
         {"context.remember('seen')", AT("3") "context.remember needs a value; context.forget forgets one"},
         {"context.remember('seen', { a = { type } })",
@@ -483,6 +516,7 @@ int main(void)
         cmocka_unit_test(test_split),
         cmocka_unit_test(test_types_of_a_message),
         cmocka_unit_test(test_what_cannot_be_kept_is_named_by_its_path),
+        cmocka_unit_test(test_tables_that_claim_to_be_long_take_no_room),
         cmocka_unit_test(test_a_payload_survives),
         cmocka_unit_test(test_the_context_has_its_fields),
         cmocka_unit_test(test_the_context_cannot_be_tampered_with),
