@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,11 +32,32 @@ static size_t row_count(void)
     return count;
 }
 
+/* The table is in the order in which people read it, and settings are looked up for every message. */
+static const struct setting **rows_by_name;
+static size_t row_total;
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp((*(const struct setting *const *)a)->name, (*(const struct setting *const *)b)->name);
+}
+
+static void sort_rows(void)
+{
+    row_total = row_count();
+    rows_by_name = memory_allocate(row_total * sizeof *rows_by_name);
+    for (size_t i = 0; i < row_total; i++)
+        rows_by_name[i] = &config_settings[i];
+    qsort(rows_by_name, row_total, sizeof *rows_by_name, by_name);
+}
+
 static size_t row_of(const char *name)
 {
-    for (size_t i = 0; config_settings[i].name != NULL; i++)
-        if (strcmp(config_settings[i].name, name) == 0)
-            return i;
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, sort_rows);
+    const struct setting key = {.name = name}, *wanted = &key;
+    const struct setting **found = bsearch(&wanted, rows_by_name, row_total, sizeof *rows_by_name, by_name);
+    if (found != NULL)
+        return (size_t)(*found - config_settings);
     fprintf(stderr, "bascule: no setting is called %s\n", name);
     abort();
 }
@@ -238,7 +260,7 @@ static void derive_base_url(struct config *config)
     const char *port = strrchr(address, ':');
     if (strcmp(port, ":0") == 0)
         return;
-    bool anywhere = strncmp(address, "0.0.0.0:", 8) == 0 || strncmp(address, "[::]:", 5) == 0;
+    bool anywhere = strstr(address, "0.0.0.0:") == address || strstr(address, "[::]:") == address;
     struct buffer url = {0};
     buffer_append_text(&url, tls != NULL ? "https://" : "http://");
     buffer_append_text(&url, anywhere ? "localhost" : "");
