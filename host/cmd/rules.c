@@ -6,6 +6,7 @@
 
 #include "cmd/admin_call.h"
 
+#define SLUG_LONGEST 64
 /* The operator's own server may listen anywhere. */
 #define EVERYWHERE "0.0.0.0/0,::/0"
 
@@ -13,6 +14,27 @@ void rules_print_json(const json_t *value)
 {
     json_dumpf(value, stdout, JSON_INDENT(1) | JSON_SORT_KEYS);
     putchar('\n');
+}
+
+void rules_argument(json_t *arguments, const char *name, const char *value)
+{
+    if (value != NULL)
+        json_object_set_new(arguments, name, json_string(value));
+}
+
+/* A slug names a folder, and is part of paths and of addresses. "default" is the rule of who has none. */
+bool rules_check_slug(const struct command *command, const char *slug)
+{
+    size_t length = strspn(slug, "abcdefghijklmnopqrstuvwxyz0123456789-_");
+    bool fits = length > 0 && length <= SLUG_LONGEST && slug[length] == '\0' && slug[0] != '-' &&
+                slug[0] != '_' && strcmp(slug, "default") != 0;
+    if (!fits)
+        command_fail(
+            command, EXIT_CONFIGURATION,
+            "'%s' cannot be an agency's name: 1 to %d of a-z, 0-9, - and _, beginning with one of the "
+            "first two, and not \"default\"",
+            slug, SLUG_LONGEST);
+    return fits;
 }
 
 int rules_ask(const struct command *command, const struct rules_server *server, const char *method,
@@ -35,10 +57,9 @@ int rules_ask_agency(const struct command *command, const struct rules_server *s
                      const char *slug, const char *rest, json_t *body, json_t **answer)
 {
     struct buffer path = {0};
-    if (slug[0] == '\0' || slug[strspn(slug, "abcdefghijklmnopqrstuvwxyz0123456789-_")] != '\0') {
+    if (!rules_check_slug(command, slug)) {
         json_decref(body);
-        return command_fail(command, EXIT_CONFIGURATION, "'%s': an agency's name has only a-z, 0-9, - and _",
-                            slug);
+        return EXIT_CONFIGURATION;
     }
     buffer_append_format(&path, "/admin/v1/agencies/%s%s", slug, rest);
     int status = rules_ask(command, server, method, path.data, body, answer);

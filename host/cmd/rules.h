@@ -32,7 +32,15 @@ int rules_ask(const struct command *command, const struct rules_server *server, 
 int rules_ask_agency(const struct command *command, const struct rules_server *server, const char *method,
                      const char *slug, const char *rest, json_t *body, json_t **answer);
 
-void rules_show_change(const json_t *answer); /* "acme: version 4 is live (generation ...)" */
+/* The same, and shows what came of it: "acme: version 4 is live (generation ...)", or the answer as JSON.
+ * Returns the status to end with. */
+int rules_change(const struct command *command, const struct rules_server *server, const char *method,
+                 const char *slug, const char *rest, json_t *body);
+
+/* Whether an agency may be called so, as the server has it; else what is wrong is said on standard error. */
+bool rules_check_slug(const struct command *command, const char *slug);
+/* Puts `value` under `name` where it is not NULL. */
+void rules_argument(json_t *arguments, const char *name, const char *value);
 void rules_print_json(const json_t *value);
 
 #endif

@@ -52,7 +52,7 @@ static int roll_back_generation(const struct rules_server *server, const char *i
 /* One agency's, to a published version, on every process. */
 static int roll_back_agency(const struct rules_server *server, const char *slug, const char *version)
 {
-    json_t *answer = NULL, *body = json_object();
+    json_t *body = json_object();
     char *end = NULL;
     if (version != NULL)
         json_object_set_new(body, "version", json_integer(strtoll(version, &end, 10)));
@@ -60,15 +60,7 @@ static int roll_back_agency(const struct rules_server *server, const char *slug,
         json_decref(body);
         return command_fail(&rules_rollback, EXIT_CONFIGURATION, "'%s' is no number of a version", version);
     }
-    int status = rules_ask_agency(&rules_rollback, server, "POST", slug, "/rollback", body, &answer);
-    if (status != EXIT_DONE)
-        return status;
-    if (server->json)
-        rules_print_json(answer);
-    else
-        rules_show_change(answer);
-    json_decref(answer);
-    return EXIT_DONE;
+    return rules_change(&rules_rollback, server, "POST", slug, "/rollback", body);
 }
 
 static int roll_back(int argc, char **argv)

@@ -1,5 +1,4 @@
 /* bascule rules new: a folder with a rule, its spec and fixtures, made of lua/kit. */
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,8 +7,6 @@
 #include <unistd.h>
 
 #include "cmd/rules.h"
-
-#define SLUG_LONGEST 64
 
 static const struct {
     const char *from, *to; /* below lua/kit, below the agency's folder */
@@ -27,17 +24,6 @@ struct kit {
     const char *slug, *location, *lua_path;
     char *folder; /* the agency's */
 };
-
-/* A slug names a folder, and is part of paths and of addresses. */
-static bool is_slug(const char *slug)
-{
-    size_t length = strlen(slug);
-    bool fits = length > 0 && length <= SLUG_LONGEST && isalnum((unsigned char)slug[0]);
-    for (size_t i = 0; i < length; i++)
-        fits = fits && (islower((unsigned char)slug[i]) || isdigit((unsigned char)slug[i]) ||
-                        slug[i] == '-' || slug[i] == '_');
-    return fits;
-}
 
 static int refuse(const char *path)
 {
@@ -154,10 +140,8 @@ static int run(int argc, char **argv)
         return EXIT_CONFIGURATION;
     if (count == 0)
         return command_fail(&rules_new, EXIT_CONFIGURATION, "which agency? bascule rules new SLUG");
-    if (!is_slug(kit.slug))
-        return command_fail(&rules_new, EXIT_CONFIGURATION,
-                            "'%s' is no slug: small letters, digits, - and _, at most %d of them", kit.slug,
-                            SLUG_LONGEST);
+    if (!rules_check_slug(&rules_new, kit.slug))
+        return EXIT_CONFIGURATION;
     if (kit.location != NULL && !is_id(kit.location))
         return command_fail(&rules_new, EXIT_CONFIGURATION, "'%s' is no location id", kit.location);
     int status = program_configure(&program, &rules_new);

@@ -4,12 +4,6 @@
 
 #include "base/log.h"
 
-void rules_argument(json_t *arguments, const char *name, const char *value)
-{
-    if (value != NULL)
-        json_object_set_new(arguments, name, json_string(value));
-}
-
 void rules_switch(json_t *arguments, const char *name, bool given)
 {
     if (given)

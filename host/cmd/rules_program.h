@@ -20,8 +20,6 @@ int rules_program_run(const struct rules_program *work);
 /* Where no agency is. */
 #define RULES_NO_AGENCIES "/nonexistent"
 
-/* Puts `value` under `name` where it is not NULL. */
-void rules_argument(json_t *arguments, const char *name, const char *value);
 /* Puts true under `name` where it was given. */
 void rules_switch(json_t *arguments, const char *name, bool given);
 

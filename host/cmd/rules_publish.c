@@ -10,13 +10,7 @@
 #define FILE_MOST ((size_t)4 << 20) /* the server has a limit of its own, and names it */
 #define PER_CENT 100
 
-static void set_text(json_t *object, const char *name, const char *text)
-{
-    if (text != NULL)
-        json_object_set_new(object, name, json_string(text));
-}
-
-void rules_show_change(const json_t *answer)
+static void show_change(const json_t *answer)
 {
     printf("%s: version %lld is %s", json_string_value(json_object_get(answer, "agency")),
            (long long)json_integer_value(json_object_get(answer, "version")),
@@ -27,9 +21,8 @@ void rules_show_change(const json_t *answer)
     printf(" (generation %s)\n", json_string_value(json_object_get(answer, "generation")));
 }
 
-/* Posts, and shows what came of it. */
-static int change(const struct command *command, const struct rules_server *server, const char *method,
-                  const char *slug, const char *rest, json_t *body)
+int rules_change(const struct command *command, const struct rules_server *server, const char *method,
+                 const char *slug, const char *rest, json_t *body)
 {
     json_t *answer = NULL;
     int status = rules_ask_agency(command, server, method, slug, rest, body, &answer);
@@ -38,7 +31,7 @@ static int change(const struct command *command, const struct rules_server *serv
     if (server->json)
         rules_print_json(answer);
     else
-        rules_show_change(answer);
+        show_change(answer);
     json_decref(answer);
     return EXIT_DONE;
 }
@@ -78,9 +71,9 @@ static json_t *body_of(const struct publication *publication, const char *file)
     buffer_deinit(&text);
     if (body == NULL)
         return NULL;
-    set_text(body, "mode", publication->shadow ? "shadow" : percent > 0 ? "canary" : "live");
-    set_text(body, "note", publication->note);
-    set_text(body, "by", publication->by);
+    rules_argument(body, "mode", publication->shadow ? "shadow" : percent > 0 ? "canary" : "live");
+    rules_argument(body, "note", publication->note);
+    rules_argument(body, "by", publication->by);
     if (percent > 0)
         json_object_set_new(body, "percent", json_integer(percent));
     if (publication->expect != NULL)
@@ -107,7 +100,7 @@ static int publish(int argc, char **argv)
     json_t *body = body_of(&publication, words[1]);
     if (body == NULL)
         return EXIT_CONFIGURATION;
-    return change(&rules_publish, &publication.server, "PUT", words[0], "/rules", body);
+    return rules_change(&rules_publish, &publication.server, "PUT", words[0], "/rules", body);
 }
 
 const struct command rules_publish = {
@@ -148,9 +141,9 @@ static int decide(int argc, char **argv, const struct decision *decision)
     if (count < 1)
         return command_fail(decision->command, EXIT_CONFIGURATION, "which SLUG?");
     json_t *body = json_object();
-    set_text(body, "by", by);
-    set_text(body, "reason", reason);
-    return change(decision->command, &server, decision->method, slug, decision->rest, body);
+    rules_argument(body, "by", by);
+    rules_argument(body, "reason", reason);
+    return rules_change(decision->command, &server, decision->method, slug, decision->rest, body);
 }
 
 static int promote(int argc, char **argv)

@@ -56,22 +56,13 @@ static struct rule_state *find_state(struct rule_ask *ask, struct rule_thread *t
     return state;
 }
 
-static void push_unchanged(lua_State *L)
-{
-    lua_createtable(L, 0, 4);
-    lua_pushliteral(L, "send");
-    lua_setfield(L, -2, "action");
-    lua_pushvalue(L, 1);
-    lua_setfield(L, -2, "message");
-}
-
 static void run(struct rule_work *work, struct rule_thread *thread)
 {
     struct rule_ask *ask = ask_of(work);
     struct rule_state *state = find_state(ask, thread);
     if (state == NULL) {
         if (ask->failure == NULL)
-            push_unchanged(ask->carrier);
+            rule_push_unchanged(ask->carrier, 1);
         return;
     }
     if (rule_call(state, ask->function, ask->carrier, 1, 2, &ask->error) != 0)

@@ -114,6 +114,16 @@ int rule_call(struct rule_state *state, enum rule_function function, lua_State *
     return result;
 }
 
+void rule_push_unchanged(lua_State *L, int message)
+{
+    message = lua_absindex(L, message);
+    lua_createtable(L, 0, 4);
+    lua_pushliteral(L, "send");
+    lua_setfield(L, -2, "action");
+    lua_pushvalue(L, message);
+    lua_setfield(L, -2, "message");
+}
+
 void rule_call_within(lua_State *R, enum rule_function function, lua_State *L, int message, int context)
 {
     struct rule_call call = {rule_state_of(R), function, L, lua_absindex(L, message),

@@ -76,7 +76,10 @@ int rule_coroutine_open(lua_State *L);
  * with "file:line: what". */
 int rule_call(struct rule_state *state, enum rule_function function, lua_State *L, int message, int context,
               struct error *error);
-/* The same from within the rules, R being where they run: L is another thread of the same state. Raises. */
+/* Pushes the decision that stands where there is no rule: the message at `message` of L goes as it is. */
+void rule_push_unchanged(lua_State *L, int message);
+/* The same as rule_call from within the rules, R being where they run: L is another thread of the same state.
+ * Raises. */
 void rule_call_within(lua_State *R, enum rule_function function, lua_State *L, int message, int context);
 
 #define RULE_TESTS_MS 1000 /* of processor time for all of a file: other agencies' reload waits */

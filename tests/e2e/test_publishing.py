@@ -329,6 +329,6 @@ def test_all_of_it_by_command(server, tmp_path):
     lines = command("history", "acme").splitlines()
     assert len(lines) == 4 and "rollback to 1" in lines[0] and "a beginning" in lines[3] and "ana" in lines[3], lines
     assert "version 4 is withdrawn" in command("unpublish", "acme")
-    assert "has only" in command("publish", "../acme", str(file), status=2)
+    assert "cannot be an agency's name" in command("publish", "../acme", str(file), status=2)
     assert "No such file" in command("publish", "acme", str(tmp_path / "none.lua"), status=2)
     assert "not both" in command("publish", "acme", str(file), "--shadow", "--canary", "5", status=2)

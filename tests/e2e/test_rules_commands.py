@@ -311,7 +311,7 @@ def test_new_refuses_a_folder_that_is_there(kit):
     assert (kit.agencies / "acme/rules.lua").read_text() == RULE
 
 
-@pytest.mark.parametrize("slug", ["../acme", "Shop", "a b", "-x", "x" * 65])
+@pytest.mark.parametrize("slug", ["../acme", "Shop", "a b", "-x", "default", "x" * 65])
 def test_new_refuses_what_is_no_slug(kit, slug):
     assert kit("new", slug).returncode == 2
     assert [folder.name for folder in kit.agencies.iterdir()] == ["acme"]

@@ -210,35 +210,20 @@ static int push_needs(lua_State *L)
     return 1;
 }
 
-static struct rule_state *get_state(const struct dry_rules *rules, struct unit *unit, struct error *error)
-{
-    struct unit_set *library = rules->generation->library;
-    struct rule_state *state = rule_cache_find(rules->cache, unit, library);
-    return state != NULL ? state : rule_cache_load(rules->cache, unit, library, error);
-}
-
 /* The agency's, or the default one where it has no such function; NULL without an error: there is neither. */
 static struct rule_state *find_state(const struct dry_rules *rules, const struct agency *agency, int function,
                                      struct error *error)
 {
+    struct unit_set *library = rules->generation->library;
     struct unit *units[] = {agency == NULL ? NULL : agency->unit,
-                            unit_set_find(rules->generation->library, "bascule.rules.default")};
+                            unit_set_find(library, "bascule.rules.default")};
     for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
-        struct rule_state *state = units[i] == NULL ? NULL : get_state(rules, units[i], error);
+        struct rule_state *state =
+            units[i] == NULL ? NULL : rule_cache_get(rules->cache, units[i], library, error);
         if (units[i] != NULL && (state == NULL || state->functions[function].reference != LUA_NOREF))
             return state;
     }
     return NULL;
-}
-
-static int push_unchanged(lua_State *L, int message)
-{
-    lua_createtable(L, 0, 2);
-    lua_pushliteral(L, "send");
-    lua_setfield(L, -2, "action");
-    lua_pushvalue(L, message);
-    lua_setfield(L, -2, "message");
-    return 1;
 }
 
 /* rules:call(function, agency, message, context); agency as rules:agency() gave it. */
@@ -254,9 +239,12 @@ static int call(lua_State *L)
     if (agency != NULL && agency->unit == NULL)
         return script_fail(L, "BROKEN", "%s", agency->fault);
     struct rule_state *state = find_state(rules, agency, function, &error);
-    if (state == NULL)
-        return error.kind == ERROR_NONE ? push_unchanged(L, 4)
-                                        : script_fail(L, "BROKEN", "%s", error.message);
+    if (state == NULL && error.kind != ERROR_NONE)
+        return script_fail(L, "BROKEN", "%s", error.message);
+    if (state == NULL) {
+        rule_push_unchanged(L, 4);
+        return 1;
+    }
     int result = rule_call(state, (enum rule_function)function, L, 4, 5, &error);
     struct rule_usage usage = state->meter.usage;
     rule_cache_return(rules->cache, state);

@@ -213,11 +213,7 @@ static lua_State *load_carrier(lua_State *L, struct carriers *carriers, char *re
 
 static int push_unchanged(lua_State *L, const struct generation *generation)
 {
-    lua_createtable(L, 0, 4);
-    lua_pushliteral(L, "send");
-    lua_setfield(L, -2, "action");
-    lua_pushvalue(L, 3);
-    lua_setfield(L, -2, "message");
+    rule_push_unchanged(L, 3);
     lua_pushliteral(L, "default");
     lua_setfield(L, -2, "agency");
     lua_pushstring(L, generation->id);
