@@ -13,6 +13,7 @@
 -- directly, with testing.message and testing.context; what it asked for beside its answer is testing.recorded(context).
 --
 -- `require "bascule.text"` and its kin give rules what the host gives them; numbers and time zones are the host's own.
+---@meta bascule.testing
 
 -- The host gives the rules' library under "bascule.NAME"; its files are bascule/rules/NAME.lua.
 local function find_library(name)

@@ -302,7 +302,13 @@ def test_new_makes_events_that_run(kit):
 def test_new_points_editors_to_the_stubs(kit):
     kit("new", "shop")
     settings = json.loads((kit.agencies / "shop/.luarc.json").read_text())
-    assert all(pathlib.Path(path).exists() for path in settings["workspace.library"])
+    library = [pathlib.Path(path) for path in settings["workspace.library"]]
+    assert all(path.exists() for path in library)
+    modules = [module for path in library for module in (path.glob("*.lua") if path.is_dir() else [path])]
+    named = {line for module in modules for line in module.read_text().splitlines() if line.startswith("---@meta")}
+    # Under other names than their paths: what rules and specs require.
+    expected = {f"---@meta bascule.{module.stem}" for module in modules if module.stem not in ("rules", "default")}
+    assert named == expected | {"---@meta"} and {"---@meta bascule.text", "---@meta bascule.testing"} <= named
 
 
 def test_new_refuses_a_folder_that_is_there(kit):

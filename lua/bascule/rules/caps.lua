@@ -7,6 +7,7 @@
 --   end
 --
 -- The host counts a message once, however often it is tried, and when it is sent.
+---@meta bascule.caps
 local arguments = require "host.arguments"
 
 local caps = {}

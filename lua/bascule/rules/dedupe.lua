@@ -7,6 +7,7 @@
 --   end
 --
 -- Kept are short numbers of the last texts, not the texts. A retry of a message is no duplicate of itself.
+---@meta bascule.dedupe
 local arguments, hash = require "host.arguments", require "bascule.hash"
 
 local dedupe = {}

@@ -5,6 +5,7 @@
 --   hash.share(context.seed, "greeting")      -->  0 <= share < 1, another one for each name
 --
 -- Not for secrets: who wants two texts with the same number can make them.
+---@meta bascule.hash
 local hash = {}
 
 -- Mixing after splitmix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, 2014).

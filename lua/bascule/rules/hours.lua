@@ -13,6 +13,7 @@
 -- A window is "08:00-21:00", with days before it where it is not for all: "mon-fri 08:00-21:00", "mon,wed 10:00-12:00".
 -- One that passes midnight ("fri 21:00-06:00") belongs to the day on which it begins. Where there are several, any of
 -- them will do. On a holiday ("2026-04-03", or "12-25" for every year) no window begins.
+---@meta bascule.hours
 local arguments, host_zone = require "host.arguments", require "host.zone"
 
 local hours = {}

@@ -5,6 +5,7 @@
 --
 -- The region is the ISO country of numbers without a country code. national() and e164() raise where the text is no
 -- number, so that the message is rejected with that reason; parse() returns nil and the reason.
+---@meta bascule.phone
 local host_phone = require "host.phone"
 
 local phone = {}

@@ -8,6 +8,7 @@
 --   message.sender = routing.sticky(context, "way", { ACME1 = 1, ACME2 = 1 })   -- the same one for a contact
 --   routing.keep(message, context, "way")                                       -- inbound: remembers how it came
 --   routing.follow(message, context, "way")                                     -- outbound: goes back the same way
+---@meta bascule.routing
 local arguments, hash = require "host.arguments", require "bascule.hash"
 
 local routing = {}

@@ -5,6 +5,7 @@
 -- What follows "|" stands where there is no value, or an empty one. A name that nothing can have is refused, so that a
 -- slip of the pen is an error and not "Hi there" for everybody. There is no code in a template, and what is filled in
 -- is not looked at for fields again.
+---@meta bascule.template
 local arguments = require "host.arguments"
 
 local template = {}

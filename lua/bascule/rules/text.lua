@@ -10,6 +10,7 @@
 --   text.fold("“Bayad” – ₱100…")                             -->  '"Bayad" - PHP100...'
 --   text.transliterate("Dvořák 😀", { replacement = "?" })   -->  "Dvorak ?"
 --   text.split(body, { numbered = "(%d/%d) " })              -->  { "(1/2) ...", "(2/2) ..." }
+---@meta bascule.text
 local arguments = require "host.arguments"
 
 local text = {}

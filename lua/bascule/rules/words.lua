@@ -10,6 +10,7 @@
 --     words.handle(message, context, { replies = { stop = "START brings our texts back." } })
 --     return message
 --   end
+---@meta bascule.words
 local arguments = require "host.arguments"
 
 local words = {}
