@@ -150,6 +150,8 @@ const struct command command_check = {
     .summary = "settings (secrets masked), store, rules: what a server would find",
     .help = "usage: bascule check [--json]\n\n"
             "Shows the settings with secrets masked, and whether the store can commit and the rules load.\n"
-            "Status 2 where a setting is wrong, 1 where the store or a rule is; a line for each fault.\n",
+            "Status 2 where a setting is wrong, 1 where the store or a rule is; a line for each fault.\n"
+            "\nExamples:\n"
+            "  bascule check --json\n",
     .run = run,
 };

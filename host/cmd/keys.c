@@ -190,6 +190,8 @@ const struct command command_keys = {
             "         one behind it, separated by a comma; restart every process; then rotate.\n"
             "rotate   seals every stored token and secret setting under the first key of BASCULE_SEAL_KEYS. "
             "When it\n"
-            "         says that none failed, the old keys may go. It may run beside the server.\n",
+            "         says that none failed, the old keys may go. It may run beside the server.\n"
+            "\nExamples:\n"
+            "  export BASCULE_SEAL_KEYS=$(bascule keys new)\n",
     .run = run,
 };

@@ -28,7 +28,9 @@ const struct command command_lua = {
     .summary = "run a Lua program with the host's modules",
     .help = "usage: bascule lua FILE [ARGUMENT...]\n\n"
             "Runs a Lua program with the host's modules (host.http, host.json, ...) and the whole standard\n"
-            "library; its main chunk may wait. For tools and specs. Arguments are in `arg`.\n",
+            "library; its main chunk may wait. For tools and specs. Arguments are in `arg`.\n"
+            "\nExamples:\n"
+            "  bascule lua /usr/bin/busted examples/recipes\n",
     .run = run,
     .own_options = true,
 };

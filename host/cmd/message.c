@@ -195,6 +195,9 @@ const struct command command_message = {
         "         Q: an id, GHL's id, or text within the message\n"
         "show     the message with its timeline\n"
         "replay   queues a dead or rejected message once more\n\n"
-        "All work on the store itself (BASCULE_STORE), whether a server runs or not.\n",
+        "All work on the store itself (BASCULE_STORE), whether a server runs or not.\n"
+        "\nExamples:\n"
+        "  bascule message list --status dead --limit 20\n"
+        "  bascule message show m1m7yd0ep30000\n",
     .run = run,
 };

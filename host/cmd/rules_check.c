@@ -39,6 +39,8 @@ const struct command rules_check = {
     .help =
         "usage: bascule rules check [--json]\n\n"
         "Compiles and checks every file of BASCULE_AGENCIES and runs its tests, without serving; status 1\n"
-        "where one is broken, with its file and line.\n",
+        "where one is broken, with its file and line.\n"
+        "\nExamples:\n"
+        "  BASCULE_AGENCIES=examples/agencies bascule rules check\n",
     .run = run,
 };

@@ -64,6 +64,9 @@ const struct command rules_diff = {
         "from\n"
         "nothing, for each side by itself, in the order of the messages.\n\n"
         "Status 0: nothing changes; 1: something does; 2: what was asked makes no sense; 3: messages fail\n"
-        "that did not before.\n",
+        "that did not before.\n"
+        "\nExamples:\n"
+        "  bascule rules diff --since 7d --agency acme --rules new\n"
+        "  bascule rules diff --fail-on failures --json\n",
     .run = run,
 };

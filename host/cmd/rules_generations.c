@@ -28,7 +28,11 @@ static int list(int argc, char **argv)
 const struct command rules_list = {
     .name = "rules list",
     .summary = "what a running server uses, and the generations that it keeps",
-    .help = "usage: bascule rules list [--url URL] [--json]\n",
+    .help = "usage: bascule rules list [--url URL] [--json]\n"
+            "\nShows what runs for each agency, what is broken, and the generations that are kept.\n\n"
+            "Examples:\n"
+            "  bascule rules list\n"
+            "  bascule rules list --url http://127.0.0.1:8080 --json\n",
     .run = list,
 };
 
@@ -84,6 +88,9 @@ const struct command rules_rollback = {
             "this process, until a file changes or rules are published.\n"
             "With --agency: publishes an earlier version (the one before, or VERSION as `history` shows it) "
             "of the\n"
-            "agency's rules again, for every process on the store.\n",
+            "agency's rules again, for every process on the store.\n"
+            "\nExamples:\n"
+            "  bascule rules rollback --agency acme\n"
+            "  bascule rules rollback --agency acme 3\n",
     .run = roll_back,
 };

@@ -50,7 +50,10 @@ static int history(int argc, char **argv)
 const struct command rules_history = {
     .name = "rules history",
     .summary = "the versions of an agency's rules: number, time, mode, origin, hash, who, why",
-    .help = "usage: bascule rules history SLUG [--url URL] [--json]\n",
+    .help = "usage: bascule rules history SLUG [--url URL] [--json]\n"
+            "\nLists the versions, newest first: number, time, mode, origin, hash, who, note and reason.\n\n"
+            "Examples:\n"
+            "  bascule rules history acme\n",
     .run = history,
 };
 
@@ -100,6 +103,9 @@ const struct command rules_show = {
     .name = "rules show",
     .summary = "the text of an agency's rules, or of an earlier version",
     .help = "usage: bascule rules show SLUG [VERSION] [--diff] [--url URL] [--json]\n\n"
-            "--diff   what VERSION changed, as a unified difference from the version before it\n",
+            "--diff   what VERSION changed, as a unified difference from the version before it\n"
+            "\nExamples:\n"
+            "  bascule rules show acme > rules.lua\n"
+            "  bascule rules show acme 4 --diff\n",
     .run = show,
 };

@@ -158,6 +158,8 @@ const struct command rules_new = {
         "usage: bascule rules new SLUG [--location ID]\n\n"
         "Makes the folder SLUG below BASCULE_AGENCIES with rules.lua, spec/rules_spec.lua, fixtures/*.json,\n"
         ".luacheckrc (luacheck) and .luarc.json (completion in editors), and lists what it made. A folder\n"
-        "that is there already is left alone.\n",
+        "that is there already is left alone.\n"
+        "\nExamples:\n"
+        "  bascule rules new acme --location GKAWb4yu7A4LSc0skQ6g\n",
     .run = run,
 };

@@ -114,7 +114,10 @@ const struct command rules_publish = {
         "--shadow   runs beside the live rules; what differs is counted, and the live result is sent\n"
         "--canary   decides for PERCENT of the messages; taken back by itself when it fails more often\n"
         "--by       who publishes, for the history; by default $USER\n"
-        "--expect   refuses where another VERSION than this is the newest published one (0: none is)\n",
+        "--expect   refuses where another VERSION than this is the newest published one (0: none is)\n"
+        "\nExamples:\n"
+        "  bascule rules publish acme rules.lua --note \"no messages on Sundays\"\n"
+        "  bascule rules publish acme rules.lua --canary 10\n",
     .run = publish,
 };
 
@@ -164,20 +167,30 @@ static int unpublish(int argc, char **argv)
 const struct command rules_promote = {
     .name = "rules promote",
     .summary = "make an agency's candidate (shadow or canary) its live rules",
-    .help = "usage: bascule rules promote SLUG [--by NAME] [--url URL] [--json]\n",
+    .help = "usage: bascule rules promote SLUG [--by NAME] [--url URL] [--json]\n"
+            "\nMakes the candidate, in the shadow or a canary, the live rules.\n\n"
+            "Examples:\n"
+            "  bascule rules promote acme\n",
     .run = promote,
 };
 
 const struct command rules_withdraw = {
     .name = "rules withdraw",
     .summary = "end an agency's candidate",
-    .help = "usage: bascule rules withdraw SLUG [--reason TEXT] [--by NAME] [--url URL] [--json]\n",
+    .help = "usage: bascule rules withdraw SLUG [--reason TEXT] [--by NAME] [--url URL] [--json]\n"
+            "\nEnds the candidate; the live rules go on.\n\n"
+            "Examples:\n"
+            "  bascule rules withdraw acme --reason \"rejects too much\"\n",
     .run = withdraw,
 };
 
 const struct command rules_unpublish = {
     .name = "rules unpublish",
     .summary = "take published rules away: the agency's file runs again, or the default rule",
-    .help = "usage: bascule rules unpublish SLUG [--reason TEXT] [--by NAME] [--url URL] [--json]\n",
+    .help = "usage: bascule rules unpublish SLUG [--reason TEXT] [--by NAME] [--url URL] [--json]\n"
+            "\nTakes the published rules and a candidate away: the agency's file runs again, or the default "
+            "rule.\n\n"
+            "Examples:\n"
+            "  bascule rules unpublish acme --reason \"back to the file\"\n",
     .run = unpublish,
 };

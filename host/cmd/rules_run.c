@@ -48,13 +48,17 @@ const struct command rules_run = {
         "                         [--settings FILE] [--memory FILE] [--json]\n\n"
         "Runs one event through the rules of BASCULE_AGENCIES and shows what they decide; nothing is sent\n"
         "or kept. The event is GHL's webhook as posted, or {\"function\": \"inbound\", \"message\": {...},\n"
-        "\"context\": {...}}, where what is left out has the defaults of tests. FILE - is standard input.\n\n"
+        "\"context\": {...}}, where what is left out has the defaults of tests. A \"contact\" in the\n"
+        "webhook or the message is given to rules that need it. FILE - is standard input.\n\n"
         "  --agency SLUG    these rules, whatever the location\n"
         "  --rules FILE     the rules of this file\n"
         "  --location ID    instead of the event's location\n"
         "  --now TIME       2026-01-02T23:00:00+08:00, or milliseconds since 1970; else the clock's\n"
         "  --settings FILE  the location's settings: {\"sender_id\": \"ACME\"}\n"
         "  --memory FILE    what the host remembers: {\"today\": {\"count\": 3}}\n\n"
-        "Status 0: decided; 1: the rule failed, with file and line; 2: what was asked makes no sense.\n",
+        "Status 0: decided; 1: the rule failed, with file and line; 2: what was asked makes no sense.\n"
+        "\nExamples:\n"
+        "  bascule rules run --event agencies/acme/fixtures/outbound.json --now 2026-01-02T23:00:00+08:00\n"
+        "  bascule rules run --rules new.lua --event - --json < event.json\n",
     .run = run,
 };

@@ -39,6 +39,9 @@ const struct command rules_test = {
         "usage: bascule rules test [SLUG] [--json]\n\n"
         "Runs the tests within the rules.lua of every agency of BASCULE_AGENCIES (or of SLUG), and the\n"
         "specs in its folder spec/ by busted. Status 0: all passed; 1: one failed; 2: what was asked makes\n"
-        "no sense, or busted is missing.\n",
+        "no sense, or busted is missing.\n"
+        "\nExamples:\n"
+        "  bascule rules test acme\n"
+        "  BASCULE_AGENCIES=examples/recipes bascule rules test\n",
     .run = run,
 };

@@ -247,6 +247,8 @@ const struct command command_serve = {
             "first.\n"
             "SIGHUP reloads all scripts; a change on disk does so by itself.\n\n"
             "The settings are environment variables; bascule check shows them and what is wrong with them.\n"
-            "Logs are JSON, a line an event, on standard error; \"listening\" tells the port.\n",
+            "Logs are JSON, a line an event, on standard error; \"listening\" tells the port.\n"
+            "\nExamples:\n"
+            "  BASCULE_LISTEN=127.0.0.1:8080 bascule serve\n",
     .run = run,
 };

@@ -124,6 +124,8 @@ const struct command command_simulate = {
         "  --auto-approve on    the authorize page asks nobody\n"
         "  --expires-in S, --early-403-ms MS, --rate-limit N\n"
         "  --cast-key KEY,..., --cast-delay-ms MS, --cast-rate-limit N, --cast-credits N\n\n"
-        "README.md in the folder of the simulator's Lua tells of each, and of the faults it can make.\n",
+        "README.md in the folder of the simulator's Lua tells of each, and of the faults it can make.\n"
+        "\nExamples:\n"
+        "  bascule simulate --port 8090 --bascule http://127.0.0.1:8080 --location L1\n",
     .run = run,
 };

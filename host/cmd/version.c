@@ -16,6 +16,8 @@ static int run(int argc, char **argv)
 const struct command command_version = {
     .name = "version",
     .summary = "the program's version",
-    .help = "usage: bascule version [--json]\n\nPrints the program's version.\n",
+    .help = "usage: bascule version [--json]\n\nPrints the program's version.\n"
+            "\nExamples:\n"
+            "  bascule version --json\n",
     .run = run,
 };

@@ -43,12 +43,22 @@ local function check_function(name)
   usage("the event's function is '%s'%s", tostring(name), suggest.hint(name, functions))
 end
 
--- { kind, message, context }: GHL's webhook as posted, or an event that names its function.
+-- GHL's webhook as posted; `contact` beside its fields is what GHL would tell of it.
+local function read_webhook(event)
+  local contact = event.contact
+  event.contact = nil
+  local message = messages.outbound(event)
+  if type(contact) == "table" then
+    message.contact = samples.contact(contact, message.contact_id)
+  end
+  return { kind = "outbound", message = message, context = { location = event.locationId, company = event.companyId } }
+end
+
+-- { kind, message, context }: a webhook, or an event that names its function.
 local function read_event(path)
   local event = read_object(path)
   if event["function"] == nil then
-    local context = { location = event.locationId, company = event.companyId }
-    return { kind = "outbound", message = messages.outbound(event), context = context }
+    return read_webhook(event)
   end
   local kind = check_function(event["function"])
   local made, message = pcall(samples[kind], event.message)
@@ -203,6 +213,7 @@ local function run()
   local event = read_event(arguments.event)
   local context = context_of(event.context)
   local rules, agency = choose(context)
+  event.message.contact = rules:needs(agency).contact and event.message.contact or nil
   local decision, why, name = rules:call(event.kind, agency, event.message, context)
   if not decision then
     show_failure(rules, agency, program.words(why), name)

@@ -7,6 +7,8 @@ import signal
 import subprocess
 import time
 
+import pytest
+
 from support.programs import BINARY, ROOT, clean_environment, new_seal_key, payload
 
 
@@ -42,11 +44,26 @@ def test_mongodb_is_refused_in_words():
 
 def test_help_everywhere_and_unknown_commands_suggest():
     assert run("--help").returncode == 0
-    for command in ("serve", "check", "simulate", "rules", "message", "keys", "version"):
+    for command in ("serve", "check", "simulate", "rules", "message", "keys", "version", "lua"):
         shown = run(command, "--help")
         assert shown.returncode == 0 and command in shown.stdout, command
     wrong = run("serv")
     assert wrong.returncode == 2 and "serve" in wrong.stderr
+
+
+ACTIONS = ("check", "new", "run", "test", "diff", "list", "publish", "promote", "withdraw", "unpublish", "history", "show",
+           "rollback")
+
+
+@pytest.mark.parametrize("command", [
+    *((name,) for name in ("serve", "check", "simulate", "message", "keys", "version", "lua")),
+    *(("rules", action) for action in ACTIONS),
+], ids=" ".join)
+def test_help_has_examples_with_options_that_there_are(command):
+    text, examples = run(*command, "--help").stdout.split("\nExamples:\n")
+    assert " ".join(("bascule", *command)) in examples
+    for option in re.findall(r"--\w[\w-]*", examples):
+        assert option in text, option
 
 
 def test_check_masks_secrets(tmp_path):

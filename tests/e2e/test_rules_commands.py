@@ -109,6 +109,22 @@ def test_run_of_a_location_of_no_agency_is_the_default_rule(kit):
     assert json.loads(run_event(kit, "--json", locationId="nobody").stdout)["agency"] == "default"
 
 
+@pytest.mark.parametrize("needs, body", [("needs = { 'contact' },", "Hi Ana of contact1"), ("", "Hi nobody of nothing")])
+def test_run_gives_the_contact_to_rules_that_need_it(kit, needs, body):
+    (kit.agencies / "acme/rules.lua").write_text("""
+return {
+  locations = { "%s" }, %s
+  outbound = function(message)
+    local contact = message.contact or { first_name = "nobody", id = "nothing" }
+    message.body = "Hi " .. contact.first_name .. " of " .. contact.id
+    return message
+  end,
+}
+""" % (LOCATION, needs))
+    message = json.loads(run_event(kit, "--json", contactId="contact1", contact={"first_name": "Ana"}).stdout)["message"]
+    assert message["body"] == body and "contact" not in message["payload"]
+
+
 def test_run_keeps_the_decision_of_an_event_the_same(kit):
     first, second = (json.loads(run_event(kit, "--json", messageId="m1", contactId="c1").stdout) for _ in range(2))
     for decision in (first, second):

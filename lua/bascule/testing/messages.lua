@@ -30,9 +30,10 @@ end
 
 --- A contact as `needs = { "contact" }` gives it.
 ---@param fields table
+---@param id? string
 ---@return bascule.Contact
-function messages.contact(fields)
-  local contact = { id = "contact1", tags = {}, dnd = false, custom = {} }
+function messages.contact(fields, id)
+  local contact = { id = id or "contact1", tags = json.array {}, dnd = false, custom = {} }
   for name, value in pairs(fields) do
     contact[name] = value
   end
