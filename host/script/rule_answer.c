@@ -341,6 +341,8 @@ static void push_parts(lua_State *R, const struct rule_call *call)
         check_message(R, call, i);
         lua_rawseti(R, given + 1, i);
     }
+    if (lua_rawlen(R, given + 1) == 0)
+        fault(R, call, entry_of(call)->line, "the result's parts were overwritten");
     lua_pop(R, 1);
     lua_remove(R, given);
 }
@@ -351,12 +353,30 @@ static void refuse_answer(lua_State *R, const struct rule_call *call)
           lua_isnil(R, 3) ? "nothing" : luaL_typename(R, 3), contracts[call->function].advice);
 }
 
+/* Of context.route, the result at 3. */
+static void check_providers(lua_State *R, const struct rule_call *call)
+{
+    lua_pushliteral(R, "providers");
+    bool texts = lua_rawget(R, 3) == LUA_TTABLE;
+    for (lua_Integer i = 1; texts && lua_rawgeti(R, 4, i) != LUA_TNIL; i++) {
+        texts = lua_type(R, -1) == LUA_TSTRING;
+        lua_pop(R, 1);
+    }
+    if (!texts)
+        fault(R, call, entry_of(call)->line, "the result's providers were overwritten");
+    lua_settop(R, 3);
+}
+
 void rule_answer_check(lua_State *R, const struct rule_call *call)
 {
-    bool result = rule_result_is(R, 3);
-    enum rule_action action = result ? rule_result_action(R, 3) : RULE_SEND;
+    enum rule_action action;
+    bool result = rule_result_is(R, 3, &action);
     if (!result && !lua_istable(R, 3))
         refuse_answer(R, call);
+    if (result) /* it may have been kept from a call of another function */
+        rule_result_check(R, action);
+    if (result && action == RULE_SEND)
+        check_providers(R, call);
     if (action == RULE_SPLIT)
         push_parts(R, call);
     else if (action == RULE_SEND)
@@ -390,18 +410,18 @@ static int take_value(const struct rule_call *call, lua_State *R, int index, con
     return 0;
 }
 
-/* Where the result at `result` of R has such a field. */
+/* The field of the result at `result` of R. A number is an integer. */
 static int take_field(const struct rule_call *call, lua_State *R, int result, const char *field, int type,
-                      struct error *error)
+                      bool needed, struct error *error)
 {
     char what[40];
     int status = 0;
     lua_pushstring(R, field);
     int found = lua_rawget(R, result);
     snprintf(what, sizeof what, "the result's %s", field);
-    if (found == type)
+    if (found == type && (type != LUA_TNUMBER || lua_isinteger(R, -1)))
         status = take_value(call, R, lua_gettop(R), field, what, error);
-    else if (found != LUA_TNIL)
+    else if (found != LUA_TNIL || needed)
         status = fail(call, error, what, " was overwritten");
     lua_settop(R, result);
     return status;
@@ -411,8 +431,8 @@ int rule_answer_take(const struct rule_call *call, lua_State *R, struct error *e
 {
     static const char *const action_names[] = {"send", "reject", "defer", "split"};
     int result = lua_gettop(R), sent = result - 1, status = 0;
-    bool has_result = !lua_isnil(R, result), split;
-    enum rule_action action = has_result ? rule_result_action(R, result) : RULE_SEND;
+    enum rule_action action;
+    bool has_result = rule_result_is(R, result, &action), split;
     lua_createtable(call->from, 0, 8);
     lua_pushstring(call->from, action_names[action]);
     lua_setfield(call->from, -2, "action");
@@ -421,11 +441,11 @@ int rule_answer_take(const struct rule_call *call, lua_State *R, struct error *e
         status = take_value(call, R, sent, split ? "parts" : "message",
                             split ? "the messages of context.split" : contracts[call->function].noun, error);
     if (status == 0 && has_result)
-        status = take_field(call, R, result, "reason", LUA_TSTRING, error);
+        status = take_field(call, R, result, "reason", LUA_TSTRING, action == RULE_REJECT, error);
     if (status == 0 && action == RULE_DEFER)
-        status = take_field(call, R, result, "until_ms", LUA_TNUMBER, error);
+        status = take_field(call, R, result, "until_ms", LUA_TNUMBER, true, error);
     if (status == 0 && action == RULE_SEND && has_result)
-        status = take_field(call, R, result, "providers", LUA_TTABLE, error);
+        status = take_field(call, R, result, "providers", LUA_TTABLE, true, error);
     /* Who is asked again says it again; what is not sent leaves no mark, but for a reply that is dropped. */
     bool kept = action != RULE_DEFER && (action != RULE_REJECT || call->function == RULE_INBOUND);
     if (status == 0)

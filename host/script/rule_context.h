@@ -24,8 +24,10 @@ int rule_context_refuse_memory(lua_State *L, const char *where, const char *name
 
 enum rule_action { RULE_SEND, RULE_REJECT, RULE_DEFER, RULE_SPLIT };
 void rule_results_open(lua_State *L); /* into the table on top */
-bool rule_result_is(lua_State *L, int index);
-enum rule_action rule_result_action(lua_State *L, int index);
+/* Raises where the rule under way may not answer so. */
+void rule_result_check(lua_State *L, enum rule_action action);
+/* Whether the value is one of these, and of which kind; else `*action` is RULE_SEND. */
+bool rule_result_is(lua_State *L, int index, enum rule_action *action);
 
 /* ---- rule_effects.c: log, count, remember, forget, dnd, reply ---- */
 

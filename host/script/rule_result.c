@@ -7,14 +7,30 @@
 #include "script/rule_context.h"
 #include "script/script.h"
 
-static const char result_key; /* its address is the registry key of the results' metatable */
+static const struct {
+    const char *name;   /* of the context's function */
+    unsigned functions; /* of the rules that may say so */
+} results[] = {
+    [RULE_SEND] = {"route", RULE_FOR(RULE_OUTBOUND)},
+    [RULE_REJECT] = {"reject", RULE_FOR_ALL},
+    [RULE_DEFER] = {"defer", RULE_FOR(RULE_OUTBOUND) | RULE_FOR(RULE_INBOUND)},
+    [RULE_SPLIT] = {"split", RULE_FOR(RULE_OUTBOUND)},
+};
+#define RESULTS (sizeof results / sizeof *results)
+
+/* Addresses are keys: in the registry, of the metatable of each kind of result; in that, of its action. Rules
+ * write to what a result holds, but not to its metatable. */
+static const char metatable_keys[RESULTS], action_key;
+
+void rule_result_check(lua_State *L, enum rule_action action)
+{
+    rule_context_check(L, results[action].name, results[action].functions);
+}
 
 static int new_result(lua_State *L, enum rule_action action)
 {
-    lua_createtable(L, 0, 3);
-    lua_pushinteger(L, action);
-    lua_setfield(L, -2, "action");
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &result_key);
+    lua_createtable(L, 0, 2);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &metatable_keys[action]);
     lua_setmetatable(L, -2);
     return 1;
 }
@@ -22,7 +38,7 @@ static int new_result(lua_State *L, enum rule_action action)
 static int reject(lua_State *L)
 {
     lua_settop(L, 1);
-    rule_context_check(L, "reject", RULE_FOR_ALL);
+    rule_result_check(L, RULE_REJECT);
     rule_context_check_text(L, 1, "context.reject's reason");
     new_result(L, RULE_REJECT);
     lua_pushvalue(L, 1);
@@ -35,7 +51,7 @@ static int reject(lua_State *L)
 static int defer(lua_State *L)
 {
     static const char *const names[] = {"until_", "reason", NULL};
-    rule_context_check(L, "defer", RULE_FOR(RULE_OUTBOUND) | RULE_FOR(RULE_INBOUND));
+    rule_result_check(L, RULE_DEFER);
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
     script_check_options(L, 1, names);
@@ -54,7 +70,7 @@ static int defer(lua_State *L)
 
 static int route(lua_State *L)
 {
-    rule_context_check(L, "route", RULE_FOR(RULE_OUTBOUND));
+    rule_result_check(L, RULE_SEND);
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_Integer count = (lua_Integer)lua_rawlen(L, 1);
     if (count == 0)
@@ -73,7 +89,7 @@ static int route(lua_State *L)
 /* What each one is like is looked at when it is returned. */
 static int split(lua_State *L)
 {
-    rule_context_check(L, "split", RULE_FOR(RULE_OUTBOUND));
+    rule_result_check(L, RULE_SPLIT);
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_Integer count = (lua_Integer)lua_rawlen(L, 1);
     size_t most = rule_state_of(L)->limits.parts;
@@ -100,26 +116,24 @@ void rule_results_open(lua_State *L)
     static const luaL_Reg functions[] = {
         {"reject", reject}, {"defer", defer}, {"route", route}, {"split", split}, {NULL, NULL}};
     luaL_setfuncs(L, functions, 0);
-    lua_createtable(L, 0, 1);
-    lua_pushliteral(L, "result");
-    lua_setfield(L, -2, "__metatable");
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &result_key);
+    for (size_t action = 0; action < RESULTS; action++) {
+        lua_createtable(L, 0, 2);
+        lua_pushliteral(L, "result");
+        lua_setfield(L, -2, "__metatable");
+        lua_pushinteger(L, (lua_Integer)action);
+        lua_rawsetp(L, -2, &action_key);
+        lua_rawsetp(L, LUA_REGISTRYINDEX, &metatable_keys[action]);
+    }
 }
 
-bool rule_result_is(lua_State *L, int index)
+bool rule_result_is(lua_State *L, int index, enum rule_action *action)
 {
+    *action = RULE_SEND;
     if (!lua_istable(L, index) || !lua_getmetatable(L, index))
         return false;
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &result_key);
-    bool is = lua_rawequal(L, -1, -2);
+    bool is = lua_rawgetp(L, -1, &action_key) == LUA_TNUMBER;
+    if (is)
+        *action = (enum rule_action)lua_tointeger(L, -1);
     lua_pop(L, 2);
     return is;
-}
-
-enum rule_action rule_result_action(lua_State *L, int index)
-{
-    lua_getfield(L, index, "action");
-    lua_Integer action = lua_tointeger(L, -1);
-    lua_pop(L, 1);
-    return action >= RULE_SEND && action <= RULE_SPLIT ? (enum rule_action)action : RULE_SEND;
 }

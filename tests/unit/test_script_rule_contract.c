@@ -134,6 +134,24 @@ static void test_answers_of_each_function(void **state)
     ASSERT_ANSWERS(RULE_REPORT, report);
 }
 
+/* What one function may answer is no answer of another one that found it. */
+static void test_answers_that_were_kept(void **state)
+{
+    (void)state;
+    struct error error = {0};
+    static const char context[] = "{\"now\":5,\"location\":\"a\",\"settings\":{}}";
+    struct rule_state *rules = load("local kept return { locations = { 'a' },\n"
+                                    "outbound = function(message, context)\n"
+                                    "kept = context.defer { until_ = 6 } return kept end,\n"
+                                    "report = function() return kept end }",
+                                    &error);
+    assert_string_equal(decide_in(rules, RULE_OUTBOUND, samples[RULE_OUTBOUND], context),
+                        "{\"action\":\"defer\",\"until_ms\":6}");
+    assert_non_null(strstr(decide_in(rules, RULE_REPORT, samples[RULE_REPORT], context),
+                           "context.defer is not for report"));
+    rule_state_free(rules);
+}
+
 static void test_a_report_changes_its_status_and_error(void **state)
 {
     (void)state;
@@ -189,6 +207,18 @@ static void test_split(void **state)
          AT("2") "the result's parts were overwritten"},
         {"local s = context.split { 'x' } s.parts = { 5 } return s",
          AT("2") "the result's parts were overwritten"},
+        {"local s = context.split { 'x' } s.parts = {} return s",
+         AT("2") "the result's parts were overwritten"},
+        {"local r = context.reject 'x' r.action, r.parts, r.reason = 3, { 'a' }, nil return r",
+         AT("2") "the result's reason was overwritten"},
+        {"local r = context.route { 'x' } r.providers = { 5 } return r",
+         AT("2") "the result's providers were overwritten"},
+        {"local r = context.route { 'x' } r.providers = nil return r",
+         AT("2") "the result's providers were overwritten"},
+        {"local d = context.defer { until_ = 5 } d.until_ms = nil return d",
+         AT("2") "the result's until_ms was overwritten"},
+        {"local d = context.defer { until_ = 5 } d.until_ms = 0 / 0 return d",
+         AT("2") "the result's until_ms was overwritten"},
         {"return context.split { 'a', '\\xff' }",
          AT("2") "the messages of context.split[2].body: it is not valid UTF-8 (was it cut in the middle of "
                  "a character?)"},
@@ -512,6 +542,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_answers_of_each_function),
+        cmocka_unit_test(test_answers_that_were_kept),
         cmocka_unit_test(test_a_report_changes_its_status_and_error),
         cmocka_unit_test(test_split),
         cmocka_unit_test(test_types_of_a_message),
