@@ -36,8 +36,10 @@ static int set_metatable(lua_State *L)
 
 static int refuse_global(lua_State *L)
 {
+    if (lua_type(L, 2) != LUA_TSTRING)
+        return luaL_error(L, "a %s cannot be the name of a global", luaL_typename(L, 2));
     return luaL_error(L, "'%s' would be a global, and rules keep nothing between messages; write 'local %s'",
-                      luaL_tolstring(L, 2, NULL), luaL_tolstring(L, 2, NULL));
+                      lua_tostring(L, 2), lua_tostring(L, 2));
 }
 
 static int push_library_names(lua_State *L, const struct unit_set *library)
@@ -72,15 +74,16 @@ static struct unit *find_library(lua_State *L, const char *name)
 static int require(lua_State *L)
 {
     const char *name = luaL_checkstring(L, 1);
+    bool library = lua_toboolean(L, lua_upvalueindex(3));
+    const struct unit *unit = find_library(L, name);
     lua_settop(L, 1);
-    if (lua_getfield(L, lua_upvalueindex(1), name) != LUA_TNIL)
+    if ((unit != NULL || library) && lua_getfield(L, lua_upvalueindex(1), name) != LUA_TNIL)
         return 1;
-    if (lua_toboolean(L, lua_upvalueindex(3)) && rule_pure_open(L, name)) {
+    if (library && rule_pure_open(L, name)) {
         lua_pushvalue(L, -1);
         lua_setfield(L, lua_upvalueindex(1), name);
         return 1;
     }
-    const struct unit *unit = find_library(L, name);
     if (unit == NULL) {
         push_library_names(L, rule_state_of(L)->library);
         return luaL_error(L, "module '%s' is not there; rules may require %s", name, lua_tostring(L, -1));

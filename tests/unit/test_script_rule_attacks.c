@@ -283,6 +283,16 @@ static void test_nothing_leads_out(void **state)
     assert_attack("return math.random()", "attempt to call a nil value (field 'random')");
     assert_attack("return require 'host.http'", "module 'host.http' is not there");
     assert_attack("kept = 1", "would be a global");
+    assert_attack("_G[{}] = 1", "a table cannot be the name of a global");
+}
+
+/* The library is made of modules of the host, which rules do not reach past it. */
+static void test_the_library_leads_nowhere(void **state)
+{
+    (void)state;
+    fixture_write(&fixture, "lua/bascule/rules/ways.lua", "return { phone = require 'host.phone' }");
+    assert_attack("assert(require 'bascule.ways'.phone) return require 'host.phone'",
+                  "module 'host.phone' is not there");
 }
 
 static void test_what_cannot_be_returned(void **state)
@@ -350,6 +360,7 @@ int main(void)
         WITH_FIXTURE(test_finalizers),
         WITH_FIXTURE(test_metatables_are_protected),
         WITH_FIXTURE(test_nothing_leads_out),
+        WITH_FIXTURE(test_the_library_leads_nowhere),
         WITH_FIXTURE(test_what_cannot_be_returned),
         WITH_FIXTURE(test_agencies_lower_their_limits),
         WITH_FIXTURE(test_agencies_cannot_raise_their_limits),
