@@ -83,6 +83,19 @@ static void check_function(lua_State *L, int rules, const char *key)
     lua_pop(L, 1);
 }
 
+#define IDS_MOST 10000 /* each is kept outside of the memory that limits the rules */
+#define ID_LONGEST 100 /* bytes; GHL's have some twenty */
+
+static void check_id(lua_State *L, const char *key)
+{
+    size_t length;
+    const char *id = lua_tolstring(L, -1, &length);
+    if (length > ID_LONGEST || strlen(id) != length)
+        refuse_key(L, key,
+                   lua_pushfstring(L, "'%s' has an id that is none: it is longer than %d bytes, or has a NUL",
+                                   key, ID_LONGEST));
+}
+
 static void check_list(lua_State *L, int rules, const char *key)
 {
     int type = lua_getfield(L, rules, key);
@@ -93,6 +106,9 @@ static void check_list(lua_State *L, int rules, const char *key)
     for (lua_pushnil(L); type == LUA_TTABLE && lua_next(L, -2); lua_pop(L, 1)) {
         if (lua_type(L, -1) != LUA_TSTRING || !lua_isinteger(L, -2) || ++pairs > length)
             refuse_key(L, key, lua_pushfstring(L, "'%s' must be a list of ids in quotes", key));
+        if (pairs > IDS_MOST)
+            refuse_key(L, key, lua_pushfstring(L, "'%s' has more than %d ids", key, IDS_MOST));
+        check_id(L, key);
     }
     lua_settop(L, rules);
 }

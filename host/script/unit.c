@@ -8,6 +8,9 @@
 #include "base/clock.h"
 #include "crypto/random.h"
 #include "script/rule_excerpt.h"
+#include "script/rule_state.h"
+
+#define PIECE_BYTES 1024 /* of text, between two looks at the clock */
 
 void texts_add(struct texts *texts, struct slice text)
 {
@@ -66,20 +69,45 @@ static int refuse(const char *path, const char *what, struct error *error)
                      until ? " ('until' is a word of Lua's own; write 'until_')" : "");
 }
 
+/* Lua's compiler takes time by the square of a condition's length ("a and a and a ..."): a minute for a text
+ * of a megabyte. It asks for the text in pieces, and gets no more of them when the time is up. */
+struct reading {
+    struct slice rest;
+    int64_t until_us;
+    bool late;
+};
+
+static const char *read_piece(lua_State *L, void *argument, size_t *size)
+{
+    (void)L;
+    struct reading *reading = argument;
+    const char *piece = reading->rest.data;
+    reading->late = reading->late || rule_state_processor_us() > reading->until_us;
+    *size = reading->late ? 0 : reading->rest.length < PIECE_BYTES ? reading->rest.length : PIECE_BYTES;
+    reading->rest.data += *size;
+    reading->rest.length -= *size;
+    return *size == 0 ? NULL : piece;
+}
+
 static int compile(const char *path, struct slice source, struct buffer *code, struct error *error)
 {
     lua_State *L = luaL_newstate();
     struct buffer chunk = {0};
+    struct reading reading = {without_mark(source), rule_state_processor_us() + UNIT_COMPILE_MS * 1000,
+                              false};
     buffer_append_format(&chunk, "@%s", path);
-    source = without_mark(source);
-    int status = luaL_loadbufferx(L, source.length == 0 ? "" : source.data, source.length, chunk.data, "t");
-    if (status == LUA_OK)
-        lua_dump(L, append_code, code, 0);
-    else
+    int result = -1, status = lua_load(L, read_piece, &reading, chunk.data, "t");
+    if (reading.late) {
+        error_set(error, ERROR_INVALID, "%s: takes longer than %d ms to compile", path, UNIT_COMPILE_MS);
+    } else if (status != LUA_OK) {
         refuse(path, lua_tostring(L, -1), error);
+    } else {
+        lua_dump(L, append_code, code, 0);
+        result = 0;
+    }
     buffer_deinit(&chunk);
     lua_close(L);
-    return status == LUA_OK ? 0 : -1;
+    return result;
 }
 
 struct unit *unit_compile(const char *name, const char *path, struct slice source, struct error *error)

@@ -43,7 +43,10 @@ struct unit {
     struct declarations declarations;
 };
 
-/* Compiles text (never bytecode). NULL with "file:line: what" in `error`. */
+#define UNIT_COMPILE_MS 1000 /* of processor time */
+
+/* Compiles text (never bytecode). NULL with "file:line: what" in `error`, also where the text takes longer
+ * than UNIT_COMPILE_MS. */
 struct unit *unit_compile(const char *name, const char *path, struct slice source, struct error *error);
 struct unit *unit_ref(struct unit *unit);
 void unit_unref(struct unit *unit);

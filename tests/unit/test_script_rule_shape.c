@@ -210,6 +210,48 @@ static void test_errors_of_compilation(void **state)
                         "agencies/one/rules.lua: attempt to load a binary chunk (mode is 't')");
 }
 
+/* What is claimed is kept outside of the memory that limits the rules. */
+static void test_claims_are_bounded(void **state)
+{
+    (void)state;
+    static const char no_id[] =
+        "'locations' has an id that is none: it is longer than 100 bytes, or has a NUL";
+    static const struct {
+        const char *locations, *fault;
+    } cases[] = {
+        {"{ ('x'):rep(100) }", ""},
+        {"{ ('x'):rep(101) }", no_id},
+        {"{ 'a\\0b' }", no_id},
+        {"(function() local t = {} for i = 1, 10001 do t[i] = 'a' end return t end)()",
+         "'locations' has more than 10000 ids"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[300], fault[200];
+        struct error error = {0};
+        snprintf(text, sizeof text, "return {\nlocations = %s\n}", cases[i].locations);
+        snprintf(fault, sizeof fault, "%s%s", *cases[i].fault == '\0' ? "" : AT("2"), cases[i].fault);
+        fixture_write(&fixture, "agencies/one/rules.lua", text);
+        generations_reload(fixture.host.generations, &error);
+        assert_string_equal(error.message, fault);
+    }
+}
+
+/* Lua's compiler takes time by the square of a condition's length: this text would take hours. */
+static void test_texts_that_are_long_to_compile(void **state)
+{
+    (void)state;
+    struct error error = {0};
+    struct buffer text = {0};
+    buffer_append_text(&text, "return { outbound = function(m) return a");
+    for (int i = 0; i < 500000; i++)
+        buffer_append_text(&text, " and a");
+    buffer_append_text(&text, " end }");
+    fixture_write(&fixture, "agencies/one/rules.lua", text.data);
+    assert_int_equal(generations_reload(fixture.host.generations, &error), -1);
+    assert_string_equal(error.message, "agencies/one/rules.lua: takes longer than 1000 ms to compile");
+    buffer_deinit(&text);
+}
+
 int main(void)
 {
 #define WITH_FIXTURE(test) cmocka_unit_test_setup_teardown(test, open_fixture, close_fixture)
@@ -223,6 +265,8 @@ int main(void)
         WITH_FIXTURE(test_needs_are_told),
         WITH_FIXTURE(test_needs_outlive_a_new_library),
         WITH_FIXTURE(test_errors_of_compilation),
+        WITH_FIXTURE(test_claims_are_bounded),
+        WITH_FIXTURE(test_texts_that_are_long_to_compile),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
