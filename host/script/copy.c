@@ -8,15 +8,19 @@
 
 #include "base/utf8.h"
 #include "script/json.h"
+#include "script/rule_state.h"
 
 #define KEY_LONGEST 40 /* bytes of a key that a reason shows */
 /* Places made in advance. A table of 17 values can say that it is 65,536 long (1, 2, 4, 8, ... are set): who
  * is given it many times over must not make room for that each time. */
 #define PLACES_IN_ADVANCE 64
+#define CLOCK_TABLES 16 /* between two looks at the clock */
 
 struct copy {
     lua_State *from, *to;
     struct copy_limits left;
+    unsigned tables;
+    int64_t until_us;
     bool whole; /* the fault is of a value as a whole: its outermost key says enough */
     char fault[80];
     char path[64]; /* to what is at fault, as Lua would write it */
@@ -103,13 +107,26 @@ static bool copy_pair(struct copy *copy, unsigned depth)
     return true;
 }
 
+/* Of few tables it does not ask the clock, which is a call of the kernel. */
+static bool is_late(struct copy *copy)
+{
+    if (copy->left.ms == 0 || ++copy->tables % CLOCK_TABLES != 0)
+        return false;
+    int64_t now_us = rule_state_processor_us();
+    if (copy->until_us == 0)
+        copy->until_us = now_us + copy->left.ms * 1000;
+    return now_us > copy->until_us;
+}
+
 static bool copy_table(struct copy *copy, int index, unsigned depth)
 {
     if (depth == COPY_DEEPEST)
         return refuse_whole(copy, "it is nested too deeply (does a table contain itself?)");
+    if (is_late(copy))
+        return refuse_whole(copy, "it takes too long to read");
     size_t length = lua_rawlen(copy->from, index);
     lua_createtable(copy->to, (int)(length < PLACES_IN_ADVANCE ? length : PLACES_IN_ADVANCE),
-                    length == 0 ? 8 : 0);
+                    length == 0 && depth < 2 ? 8 : 0);
     if (json_is_marked_array(copy->from, index))
         json_mark_array(copy->to);
     lua_pushnil(copy->from);

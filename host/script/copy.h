@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include <lua.h>
 
@@ -13,11 +14,12 @@ struct copy_limits {
     unsigned values;
     size_t bytes; /* of texts */
     bool utf8;    /* texts must be UTF-8: they are to be told as JSON */
+    int64_t ms;   /* of processor time; 0: no limit. For what rules made: to find that a table is empty may
+                     take as long as to read a full one, and the same table may be found again and again */
 };
 
 #define COPY_DEEPEST 32
-#define COPY_MOST ((struct copy_limits){100000, (size_t)8 << 20, false})
-#define COPY_MOST_UTF8 ((struct copy_limits){100000, (size_t)8 << 20, true})
+#define COPY_MOST ((struct copy_limits){100000, (size_t)8 << 20, false, 0})
 
 /* Pushes a copy of the value at `index` of `from` on `to`, another stack. False, with where and why
  * (".payload.x[3]: a function cannot be kept", ": it is too large"; one line, cut where it is longer), for

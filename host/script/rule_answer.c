@@ -404,7 +404,8 @@ static int take_value(const struct rule_call *call, lua_State *R, int index, con
                       const char *what, struct error *error)
 {
     char reason[240];
-    if (!copy_within(R, index, call->from, &COPY_MOST_UTF8, reason, sizeof reason))
+    const struct copy_limits limits = {COPY_MOST.values, COPY_MOST.bytes, true, call->state->limits.ms};
+    if (!copy_within(R, index, call->from, &limits, reason, sizeof reason))
         return fail(call, error, what, reason);
     lua_setfield(call->from, -2, field);
     return 0;

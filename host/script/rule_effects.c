@@ -177,7 +177,8 @@ static void push_json(lua_State *L)
     char reason[240];
     struct buffer text = {0};
     size_t most = rule_state_of(L)->limits.value_bytes;
-    const struct copy_limits limits = {(unsigned)most, most, true}; /* each value takes a byte at least */
+    /* each value takes a byte at least */
+    const struct copy_limits limits = {(unsigned)most, most, true, rule_state_of(L)->limits.ms};
     lua_State *copies = lua_newthread(L);
     char *json = lua_newuserdatauv(L, most, 0);
     if (!copy_within(L, 2, copies, &limits, reason, sizeof reason))

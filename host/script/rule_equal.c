@@ -9,6 +9,7 @@
 
 #define DEEPEST 32
 #define MOST_VALUES 100000 /* no hook stops the comparison, and tables that share tables multiply */
+#define TABLE_STEPS 8      /* it may be large, and empty */
 
 /* What is longer ends with "...". */
 struct line {
@@ -18,6 +19,7 @@ struct line {
 };
 
 struct comparison {
+    bool charged; /* to the rules that ask for it */
     unsigned values;
     struct line path; /* of where they part, "message.to" */
 };
@@ -184,6 +186,8 @@ static bool same(struct comparison *comparison, lua_State *L, unsigned depth)
         return true;
     if (!lua_istable(L, -1) || !lua_istable(L, -2))
         return false;
+    if (comparison->charged)
+        rule_state_charge(L, TABLE_STEPS);
     return same_tables(comparison, L, depth);
 }
 
@@ -200,7 +204,7 @@ bool rule_values_same(lua_State *L, int first, int second)
 
 int rule_equal(lua_State *L)
 {
-    struct comparison comparison = {.values = 0};
+    struct comparison comparison = {.charged = true};
     struct line actual = {.length = 0}, expected = {.length = 0};
     luaL_checkany(L, 2);
     const char *what = luaL_optstring(L, 3, "");

@@ -9,6 +9,7 @@
 #include "script/rule_state.h"
 
 #define HOOK_INSTRUCTIONS 200 /* some 2 us between two counts */
+#define HOOK_INSTRUCTIONS_LEAST 2
 #define CLOCK_INSTRUCTIONS                                                           \
     2000 /* some 20 us between two looks at the clock, which are calls of the kernel \
           */
@@ -16,11 +17,9 @@
     ((size_t)65536) /* memory that is filled anew takes some 10 us, in one instruction or many */
 #define PLACE_LEVELS 64
 
-/* An instruction may compare or scan all that the state holds: the more it is, the fewer go unwatched. */
-static const struct {
-    size_t held_bytes;
-    int instructions;
-} intervals[] = {{(size_t)4 << 20, 8}, {(size_t)1 << 20, 32}, {0, HOOK_INSTRUCTIONS}};
+/* An instruction may compare, scan or (as a number) read a text or a table from end to end, at up to 5 ns a
+ * byte: the larger they are, the fewer go unwatched. */
+#define UNWATCHED_BYTES (HOOK_INSTRUCTIONS * (size_t)32768)
 
 struct rule_limits rule_limits_read(const struct config *config)
 {
@@ -51,10 +50,10 @@ void rule_limits_lower(struct rule_limits *limits, const struct own_limits *own)
 
 static int interval(const struct rule_meter *meter)
 {
-    size_t i = 0;
-    while (meter->held_bytes < intervals[i].held_bytes)
-        i++;
-    return intervals[i].instructions;
+    size_t instructions = UNWATCHED_BYTES / (meter->largest_bytes + 1);
+    if (instructions < HOOK_INSTRUCTIONS_LEAST)
+        return HOOK_INSTRUCTIONS_LEAST;
+    return instructions < HOOK_INSTRUCTIONS ? (int)instructions : HOOK_INSTRUCTIONS;
 }
 
 void rule_meter_explain(const struct rule_meter *meter, char *text, size_t size)
@@ -191,6 +190,8 @@ void *rule_meter_allocate(void *argument, void *block, size_t old_size, size_t s
         free(block);
         return NULL;
     }
+    if (size > meter->largest_bytes)
+        meter->largest_bytes = size;
     meter->fresh_bytes += size; /* a block that grows may be moved whole */
     if (meter->fresh_bytes > FRESH_BYTES)
         arm(meter);

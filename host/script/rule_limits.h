@@ -44,6 +44,7 @@ struct rule_meter {
     int64_t started_us;
     uint64_t clock_due;       /* instructions at which to look at the clock again */
     size_t held_bytes;        /* by the state */
+    size_t largest_bytes;     /* of what it ever held: one text, one table */
     size_t fresh_bytes;       /* allocated since the hook ran last */
     lua_State *running;       /* the coroutine that runs, NULL between calls */
     lua_State *armed;         /* the one whose hook fires at its next instruction */

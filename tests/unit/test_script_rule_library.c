@@ -37,12 +37,9 @@ static int close_host(void **state)
     return 0;
 }
 
-static struct rule_state *load(const char *body)
+static struct rule_state *load_text(const char *text)
 {
-    char text[1000];
     struct error error = {0};
-    snprintf(text, sizeof text,
-             "return { locations = { 'a' }, outbound = function(message, context)\n%s\nend }", body);
     struct unit *unit = unit_compile("one", "agencies/one/rules.lua", slice_from(text), &error);
     if (unit == NULL)
         fail_msg("%s", error.message);
@@ -51,6 +48,14 @@ static struct rule_state *load(const char *body)
     if (rules == NULL)
         fail_msg("%s", error.message);
     return rules;
+}
+
+static struct rule_state *load(const char *body)
+{
+    char text[1000];
+    snprintf(text, sizeof text,
+             "return { locations = { 'a' }, outbound = function(message, context)\n%s\nend }", body);
+    return load_text(text);
 }
 
 /* Calls outbound with a message; the decision is on top of `host`, or the reason is in `error`. */
@@ -146,6 +151,20 @@ static void test_attacks_end_with_the_budget(void **state)
             fail_msg("%s: stopped after %lld us", attacks[i], (long long)rules->meter.usage.us);
         rule_state_free(rules);
     }
+}
+
+/* Reading a text of a megabyte as a number takes milliseconds: so much for sixty in a row, with no hook. */
+static void test_large_values_are_watched_closely(void **state)
+{
+    (void)state;
+    struct error error = {0};
+    struct rule_state *rules =
+        load_text("local digits = '0x' .. ('1'):rep(900000) .. '.5'\n"
+                  "return { locations = { 'a' }, limits = { ms = 1 }, outbound = function(message)\n"
+                  "for _ = 1, 60 do local _ = digits + 0 end return message end }");
+    assert_int_equal(call(rules, &error), -1);
+    assert_int_equal(rules->meter.fault, RULE_OVER_TIME);
+    rule_state_free(rules);
 }
 
 static void test_nothing_is_made_in_no_time(void **state)
@@ -339,9 +358,13 @@ static void test_every_function_is_known(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_attacks_end_with_the_budget), cmocka_unit_test(test_nothing_is_made_in_no_time),
-        cmocka_unit_test(test_addresses_are_not_told),      cmocka_unit_test(test_equals_stay_in_order),
-        cmocka_unit_test(test_pairs_has_an_order),          cmocka_unit_test(test_every_function_is_known),
+        cmocka_unit_test(test_attacks_end_with_the_budget),
+        cmocka_unit_test(test_large_values_are_watched_closely),
+        cmocka_unit_test(test_nothing_is_made_in_no_time),
+        cmocka_unit_test(test_addresses_are_not_told),
+        cmocka_unit_test(test_equals_stay_in_order),
+        cmocka_unit_test(test_pairs_has_an_order),
+        cmocka_unit_test(test_every_function_is_known),
     };
     return cmocka_run_group_tests(tests, open_host, close_host);
 }

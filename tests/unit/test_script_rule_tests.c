@@ -145,6 +145,16 @@ static void test_equal_says_where_values_part(void **state)
     assert_test("t.equal(1)", FAILED("6") "bad argument #2 to 'equal' (value expected)");
 }
 
+/* A table that was emptied takes as long to compare as a full one. */
+static void test_comparing_is_charged(void **state)
+{
+    (void)state;
+    assert_test("local a, b, x, y, all, others = {}, {}, {}, {}, {}, {}\n"
+                "for i = 1, 300 do x[i], y[i], all[i], others[i] = a, b, x, y end\n"
+                "t.equal(all, others) t.equal(all, others)",
+                FAILED("8") "ran more than 1000000 instructions");
+}
+
 static void test_failures_name_their_place(void **state)
 {
     (void)state;
@@ -340,6 +350,7 @@ int main(void)
         WITH_FIXTURE(test_decisions_are_seen),
         WITH_FIXTURE(test_the_context_is_filled),
         WITH_FIXTURE(test_equal_says_where_values_part),
+        WITH_FIXTURE(test_comparing_is_charged),
         WITH_FIXTURE(test_failures_name_their_place),
         WITH_FIXTURE(test_limits_are_kept),
         WITH_FIXTURE(test_tests_are_functions_by_name),
