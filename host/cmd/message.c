@@ -31,6 +31,19 @@ static void print_json(json_t *value)
 
 /* ---- list */
 
+static int refuse_status(const char *status)
+{
+    const char *names[MESSAGE_DEAD + 2] = {NULL};
+    for (int state = 0; state <= MESSAGE_DEAD; state++)
+        names[state] = message_state_name((enum message_state)state);
+    const char *nearest = text_suggest(status, names);
+    if (nearest != NULL)
+        return command_fail(&command_message, EXIT_CONFIGURATION,
+                            "there is no status '%s'; did you mean '%s'?", status, nearest);
+    return command_fail(&command_message, EXIT_CONFIGURATION,
+                        "there is no status '%s' (see bascule message --help)", status);
+}
+
 static int read_filter(const struct request *request, struct store_message_filter *filter)
 {
     enum message_state state;
@@ -43,7 +56,7 @@ static int read_filter(const struct request *request, struct store_message_filte
         .limit = LIST_DEFAULT,
     };
     if (request->status != NULL && message_state_parse(request->status, &state) != 0)
-        return command_fail(&command_message, EXIT_CONFIGURATION, "there is no status '%s'", request->status);
+        return refuse_status(request->status);
     if (request->status != NULL)
         filter->state = (int)state;
     if (request->limit == NULL)

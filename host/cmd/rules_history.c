@@ -41,6 +41,8 @@ static int history(int argc, char **argv)
     const json_t *versions = json_object_get(answer, "versions");
     if (server.json)
         rules_print_json(answer);
+    else if (json_array_size(versions) == 0)
+        printf("no rules of '%s' are known here\n", slug);
     for (size_t i = 0; !server.json && i < json_array_size(versions); i++)
         show_version(json_array_get(versions, i));
     json_decref(answer);

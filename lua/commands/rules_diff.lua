@@ -76,7 +76,7 @@ local function recorded_sources(after)
   local function add(version)
     if version and version.mode == "live" and version.source and not known[version.agency] then
       known[version.agency] = true
-      local path = ("%s@%d"):format(version.agency, version.version)
+      local path = ("%s/rules.lua@%d"):format(version.agency, version.version)
       sources[#sources + 1] = { slug = version.agency, path = path, source = version.source }
     end
   end

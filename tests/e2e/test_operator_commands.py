@@ -137,7 +137,7 @@ def test_the_list_by_command_pages_as_the_api_does(programs):
     (["message", "list", "--jsn"], ["unknown option", "--json"]),
     (["message", "show"], ["show ID"]),
     (["message", "list", "--limit", "many"], ["--limit"]),
-    (["message", "list", "--status", "dedd"], ["dedd"]),
+    (["message", "list", "--status", "dedd"], ["dedd", "did you mean 'dead'?"]),
     (["keys", "knew"], ["new or rotate"]),
     (["simulate", "--no-such-option", "1"], ["no-such-option"]),
     (["simulate", "word"], ["word"]),

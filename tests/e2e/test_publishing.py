@@ -328,6 +328,7 @@ def test_all_of_it_by_command(server, tmp_path):
     assert sent(server) == "first"
     lines = command("history", "acme").splitlines()
     assert len(lines) == 4 and "rollback to 1" in lines[0] and "a beginning" in lines[3] and "ana" in lines[3], lines
+    assert "no rules of 'acne' are known here" in command("history", "acne")
     assert "version 4 is withdrawn" in command("unpublish", "acme")
     assert "cannot be an agency's name" in command("publish", "../acme", str(file), status=2)
     assert "No such file" in command("publish", "acme", str(tmp_path / "none.lua"), status=2)

@@ -237,6 +237,7 @@ def test_diff_of_an_agency_leaves_others_out(kit, store):
     (("--limit", "many"), "--limit must be a whole number"),
     (("--fail-on", "all"), "--fail-on is changes or failures"),
     (("--agency", "nobody"), "neither side has an agency 'nobody'"),
+    (("--agency", "acne"), "neither side has an agency 'acne'; did you mean 'acme'?"),
 ])
 def test_diff_says_what_makes_no_sense(kit, store, arguments, words):
     done = diff(kit, store, RULE, *arguments)
