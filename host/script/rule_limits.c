@@ -104,11 +104,14 @@ static void look_at_clock(struct rule_meter *meter)
         meter->fault = RULE_OVER_TIME;
 }
 
+/* Rules say how much some calls are charged for: the count stays at its end, and does not begin anew. */
 static void count(struct rule_meter *meter, uint64_t steps)
 {
+    const uint64_t most = INT64_MAX;
     if (meter->fault != RULE_WITHIN)
         return;
-    meter->usage.instructions += steps;
+    meter->usage.instructions =
+        steps < most - meter->usage.instructions ? meter->usage.instructions + steps : most;
     if (meter->usage.instructions > meter->limits.instructions) {
         meter->fault = RULE_OVER_INSTRUCTIONS;
     } else if (meter->usage.instructions >= meter->clock_due) {

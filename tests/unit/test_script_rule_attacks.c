@@ -87,6 +87,19 @@ static void test_plain_loops(void **state)
     assert_attack("for _ = 1, math.huge do end", INSTRUCTIONS);
 }
 
+/* Lua refuses such a range, but only once it was charged: 2^64 - 1000 steps, by which the count would go past
+ * its end, and have 1000 less than before. */
+static void test_charges_that_would_overflow_the_count(void **state)
+{
+    (void)state;
+    assert_attack("for _ = 1, 20000 do end\n"
+                  "for _ = 1, 100 do\n"
+                  "  for _ = 1, 1000 do end\n"
+                  "  pcall(table.move, {}, math.mininteger, math.maxinteger - 999, 1)\n"
+                  "end return message",
+                  INSTRUCTIONS);
+}
+
 static void test_loops_under_pcall(void **state)
 {
     (void)state;
@@ -346,6 +359,7 @@ int main(void)
 #define WITH_FIXTURE(test) cmocka_unit_test_setup_teardown(test, open_fixture, close_fixture)
     const struct CMUnitTest tests[] = {
         WITH_FIXTURE(test_plain_loops),
+        WITH_FIXTURE(test_charges_that_would_overflow_the_count),
         WITH_FIXTURE(test_loops_under_pcall),
         WITH_FIXTURE(test_loops_in_coroutines),
         WITH_FIXTURE(test_coroutines_that_wait_for_the_stop),
