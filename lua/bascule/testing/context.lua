@@ -135,20 +135,19 @@ local function as_kept(value)
   return json.decode(text)
 end
 
-local function effects(record, declared)
-  -- The effect on a name, a new one where there is none, or where it is no addition to one.
-  local function effect_on(name, op)
-    local at = 1
-    while record.memory[at] and record.memory[at].name ~= name do
-      at = at + 1
-    end
-    local before = record.memory[at]
-    if not before or op ~= "add" then
-      record.memory[at] = { name = name, op = op }
-    end
-    return record.memory[at]
+-- The effect on a name in the list, a new one where there is none, or where it is no addition to one.
+local function effect_on(list, name, op)
+  local at = 1
+  while list[at] and list[at].name ~= name do
+    at = at + 1
   end
+  if not list[at] or op ~= "add" then
+    list[at] = { name = name, op = op }
+  end
+  return list[at]
+end
 
+local function effects(record, declared)
   -- The sum of several calls is one addition; the least of their limits holds.
   local function count(name, options)
     check_declared(declared, "count", name, "counter")
@@ -157,7 +156,7 @@ local function effects(record, declared)
     suggest.check_options(options, { "by", "most" }, 2)
     check_whole(options.by, "context.count's by", 1)
     check_whole(options.most, "context.count's most", 0)
-    local effect = effect_on(name, "add")
+    local effect = effect_on(record.memory, name, "add")
     effect.by = (effect.by or 0) + (options.by or 1)
     effect.most = effect.most and options.most and math.min(effect.most, options.most) or effect.most or options.most
   end
@@ -171,13 +170,13 @@ local function effects(record, declared)
       fail("context.remember needs a value; context.forget forgets one")
     end
     local kept = as_kept(value)
-    local effect = effect_on(name, "set")
+    local effect = effect_on(record.memory, name, "set")
     effect.value, effect.first = kept, options.first and true or nil
   end
 
   local function forget(name)
     check_declared(declared, "forget", name, "value")
-    effect_on(name, "forget")
+    effect_on(record.memory, name, "forget")
   end
 
   return { count = count, remember = remember, forget = forget }
