@@ -52,6 +52,8 @@ local cases <const> = {
     "context.count() return message",
     "context.count('today', { by = 0 }) return message",
     "context.count('today', { by = 1.5 }) return message",
+    "context.count('today', { most = math.maxinteger }) return message",
+    "context.count('today', { by = 1000000000 }) context.count 'today' return message",
     "context.count('today', { mst = 1 }) return message",
     "context.count('today', 1) return message",
     "context.remember('lock', 'ACME') return message",

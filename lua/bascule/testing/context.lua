@@ -10,6 +10,7 @@ local most_parts <const> = 10
 local most_lines <const> = 20
 local most_log_bytes <const> = 2000
 local most_value_bytes <const> = 1000
+local most_count <const> = 1000000000
 
 local recorded = setmetatable({}, { __mode = "k" }) -- context -> what its rule asked for
 
@@ -99,8 +100,8 @@ end
 -- ---- effects
 
 local function check_whole(value, what, least)
-  if value ~= nil and (math.type(value) ~= "integer" or value < least) then
-    error(("%s must be a whole number from %d up"):format(what, least), 3)
+  if value ~= nil and (math.type(value) ~= "integer" or value < least or value > most_count) then
+    error(("%s must be a whole number from %d to %d"):format(what, least, most_count), 3)
   end
 end
 
@@ -158,6 +159,9 @@ local function effects(record, declared)
     check_whole(options.most, "context.count's most", 0)
     local effect = effect_on(record.memory, name, "add")
     effect.by = (effect.by or 0) + (options.by or 1)
+    if effect.by > most_count then
+      fail("context.count: '%s' grows by more than %d in all", name, most_count)
+    end
     effect.most = effect.most and options.most and math.min(effect.most, options.most) or effect.most or options.most
   end
 
