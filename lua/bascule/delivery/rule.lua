@@ -138,7 +138,7 @@ local function bytes_of(message)
     bytes = bytes + #(message[name] or "")
   end
   for _, url in ipairs(message.attachments or {}) do
-    bytes = bytes + #url
+    bytes = bytes + #url + 1 -- each takes a line
   end
   return bytes
 end
