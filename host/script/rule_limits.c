@@ -171,10 +171,20 @@ static void arm(struct rule_meter *meter)
     lua_sethook(meter->running, on_count, LUA_MASKCOUNT, 1);
 }
 
-/* Whoever meets the limit makes the collector go through everything each time: the clock is to see it. */
-static bool fits(struct rule_meter *meter, size_t more)
+/* A call of a table that is its own __call is one instruction, which moves its arguments up the stack one by
+ * one: nothing but the stack's growth tells of it. */
+static bool is_late(struct rule_meter *meter, size_t size)
 {
-    if (meter->running == NULL || meter->held_bytes + more <= meter->limits.memory_bytes)
+    if (size >= FRESH_BYTES && meter->fault == RULE_WITHIN)
+        look_at_clock(meter);
+    return size >= FRESH_BYTES && meter->fault == RULE_OVER_TIME;
+}
+
+/* Whoever meets the limit makes the collector go through everything each time: the clock is to see it. */
+static bool fits(struct rule_meter *meter, size_t size, size_t more)
+{
+    if (meter->running == NULL ||
+        (meter->held_bytes + more <= meter->limits.memory_bytes && !is_late(meter, size)))
         return true;
     arm(meter);
     return false;
@@ -184,7 +194,7 @@ void *rule_meter_allocate(void *argument, void *block, size_t old_size, size_t s
 {
     struct rule_meter *meter = argument;
     size_t old = block == NULL ? 0 : old_size;
-    if (size > old && !fits(meter, size - old))
+    if (size > old && !fits(meter, size, size - old))
         return NULL;
     meter->held_bytes += size - old;
     if (meter->held_bytes > meter->usage.memory_bytes)

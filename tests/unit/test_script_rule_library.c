@@ -167,6 +167,20 @@ static void test_large_values_are_watched_closely(void **state)
     rule_state_free(rules);
 }
 
+/* One instruction, which takes time by the square of the stack's size: 20 s where memory alone ends it. */
+static void test_a_call_that_calls_itself(void **state)
+{
+    (void)state;
+    struct error error = {0};
+    struct rule_state *rules =
+        load_text("return { locations = { 'a' }, limits = { ms = 1 }, outbound = function(message)\n"
+                  "local t = setmetatable({}, {}) getmetatable(t).__call = t pcall(t) return message end }");
+    assert_int_equal(call(rules, &error), -1);
+    assert_int_equal(rules->meter.fault, RULE_OVER_TIME);
+    assert_true(rules->meter.usage.memory_bytes < limits.memory_bytes / 4);
+    rule_state_free(rules);
+}
+
 static void test_nothing_is_made_in_no_time(void **state)
 {
     (void)state;
@@ -360,6 +374,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_attacks_end_with_the_budget),
         cmocka_unit_test(test_large_values_are_watched_closely),
+        cmocka_unit_test(test_a_call_that_calls_itself),
         cmocka_unit_test(test_nothing_is_made_in_no_time),
         cmocka_unit_test(test_addresses_are_not_told),
         cmocka_unit_test(test_equals_stay_in_order),
