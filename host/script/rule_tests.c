@@ -58,13 +58,14 @@ static bool parse_time(const char *text, int64_t *ms)
 static void push_fields(lua_State *R, int index, lua_State *to, const char *what, const char *const *names)
 {
     char reason[160];
+    const struct copy_limits limits = {COPY_MOST.values, COPY_MOST.bytes, false, rule_state_of(R)->limits.ms};
     if (lua_isnoneornil(R, index)) {
         lua_createtable(to, 0, 8);
         return;
     }
     luaL_checktype(R, index, LUA_TTABLE);
     script_check_options(R, index, names);
-    if (!copy_plain(R, index, to, reason, sizeof reason))
+    if (!copy_within(R, index, to, &limits, reason, sizeof reason))
         luaL_error(R, "%s%s", what, reason);
 }
 

@@ -21,6 +21,7 @@ ATTACKS = {
     "recursion": ("local function f() return f() + 1 end return f()", "rules.lua"),
     "error": ("error(setmetatable({}, { __tostring = function() while true do end end }))", "the error is no text"),
     "cycle": ("message.payload.loop = message.payload return message", "rules.lua"),
+    "forgery": ("local answer = context.reject 'x' answer.action, answer.reason = 2, nil return answer", "was overwritten"),
     "escape": ("os.exit(1)", "global 'os'"),
     "strings": ("getmetatable('').__index = {}", "rules.lua"),
     "log": ("for i = 1, 1e9 do context.log(('x'):rep(1000)) end", "rules.lua"),

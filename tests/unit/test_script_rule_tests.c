@@ -155,6 +155,21 @@ static void test_comparing_is_charged(void **state)
                 FAILED("8") "ran more than 1000000 instructions");
 }
 
+static void test_giving_is_bounded(void **state)
+{
+    (void)state;
+    struct error error = {0};
+    fixture_write(
+        &fixture, "agencies/one/rules.lua",
+        "local emptied, list, lists = {}, {}, {}\n"
+        "for i = 1, 16000 do emptied[i + 0.5] = true end for k in next, emptied do emptied[k] = nil end\n"
+        "for i = 1, 300 do list[i], lists[i] = emptied, list end\n"
+        "return { locations = { 'a' }, limits = { ms = 5 }, outbound = function(m) return m end,\n"
+        "tests = { it = function(t) t.outbound { payload = lists } end } }");
+    assert_int_equal(generations_reload(fixture.host.generations, &error), -1);
+    assert_non_null(strstr(error.message, "it takes too long to read"));
+}
+
 static void test_failures_name_their_place(void **state)
 {
     (void)state;
@@ -351,6 +366,7 @@ int main(void)
         WITH_FIXTURE(test_the_context_is_filled),
         WITH_FIXTURE(test_equal_says_where_values_part),
         WITH_FIXTURE(test_comparing_is_charged),
+        WITH_FIXTURE(test_giving_is_bounded),
         WITH_FIXTURE(test_failures_name_their_place),
         WITH_FIXTURE(test_limits_are_kept),
         WITH_FIXTURE(test_tests_are_functions_by_name),
