@@ -22,10 +22,12 @@ static int set_metatable(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
     luaL_argexpected(L, lua_isnil(L, 2) || lua_istable(L, 2), 2, "nil or table");
-    if (lua_istable(L, 2)) {
-        lua_pushliteral(L, "__gc");
+    /* A finalizer runs where no hook stops it; what a weak table holds depends on the collector. */
+    static const char *const refused[] = {"__gc", "__mode"};
+    for (size_t i = 0; i < 2 && lua_istable(L, 2); i++) {
+        lua_pushstring(L, refused[i]);
         if (lua_rawget(L, 2) != LUA_TNIL)
-            return luaL_error(L, "__gc has no place in rules");
+            return luaL_error(L, "%s has no place in rules", refused[i]);
     }
     if (luaL_getmetafield(L, 1, "__metatable") != LUA_TNIL)
         return luaL_error(L, "cannot change a protected metatable");

@@ -272,6 +272,12 @@ static void test_finalizers(void **state)
                   "rules.lua:4: __gc has no place in rules");
 }
 
+static void test_weak_tables(void **state)
+{
+    (void)state;
+    assert_attack("setmetatable({}, { __mode = 'k' })", "rules.lua:3: __mode has no place in rules");
+}
+
 static void test_metatables_are_protected(void **state)
 {
     (void)state;
@@ -372,6 +378,7 @@ int main(void)
         WITH_FIXTURE(test_deep_recursion),
         WITH_FIXTURE(test_errors_that_are_no_texts),
         WITH_FIXTURE(test_finalizers),
+        WITH_FIXTURE(test_weak_tables),
         WITH_FIXTURE(test_metatables_are_protected),
         WITH_FIXTURE(test_nothing_leads_out),
         WITH_FIXTURE(test_the_library_leads_nowhere),
