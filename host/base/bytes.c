@@ -1,5 +1,6 @@
 #include "base/bytes.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -27,6 +28,20 @@ bool slice_equal_ignoring_case(struct slice a, struct slice b)
 static bool is_white(char c)
 {
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+bool slice_holds_ignoring_case(struct slice text, struct slice words)
+{
+    if (words.length == 0)
+        return true;
+    int lower = tolower((unsigned char)words.data[0]), upper = toupper((unsigned char)words.data[0]);
+    for (size_t i = 0; i + words.length <= text.length; i++) {
+        unsigned char c = (unsigned char)text.data[i];
+        if ((c == lower || c == upper) &&
+            slice_equal_ignoring_case((struct slice){text.data + i, words.length}, words))
+            return true;
+    }
+    return false;
 }
 
 struct slice slice_trim(struct slice s)

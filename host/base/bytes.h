@@ -15,9 +15,10 @@ struct slice {
 
 struct slice slice_from(const char *text); /* of a NUL terminated string; NULL gives the empty slice */
 bool slice_equal(struct slice a, struct slice b);
-bool slice_equal_ignoring_case(struct slice a, struct slice b); /* ASCII letters only */
-struct slice slice_trim(struct slice s);                        /* without surrounding space, tab, CR, LF */
-char *slice_duplicate(struct slice s);                          /* NUL terminated copy; caller frees */
+bool slice_equal_ignoring_case(struct slice a, struct slice b);        /* ASCII letters only */
+bool slice_holds_ignoring_case(struct slice text, struct slice words); /* likewise; "" is in every text */
+struct slice slice_trim(struct slice s); /* without surrounding space, tab, CR, LF */
+char *slice_duplicate(struct slice s);   /* NUL terminated copy; caller frees */
 
 /* Owned, growing, always NUL terminated once anything was appended. Zero-initialise to start. */
 struct buffer {

@@ -7,11 +7,12 @@
 
 /* ---- stores and sessions ---- */
 
-static struct store_backend sqlite;
+static struct store_backend sqlite, mongo;
 
 static void backends_fill(void)
 {
     sqlite_backend(&sqlite);
+    mongo_backend(&mongo);
 }
 
 static const struct store_backend *backend_of(const char *url, struct error *error)
@@ -21,9 +22,8 @@ static const struct store_backend *backend_of(const char *url, struct error *err
     if (strncmp(url, "sqlite:", 7) == 0)
         return &sqlite;
     if (strncmp(url, "mongodb://", 10) == 0 || strncmp(url, "mongodb+srv://", 14) == 0)
-        error_set(error, ERROR_INVALID, "this build of bascule has no MongoDB store; use sqlite:PATH");
-    else
-        error_set(error, ERROR_INVALID, "a store's address is sqlite:PATH");
+        return &mongo;
+    error_set(error, ERROR_INVALID, "a store's address is sqlite:PATH or mongodb://HOST:PORT,.../DATABASE");
     return NULL;
 }
 

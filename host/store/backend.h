@@ -118,7 +118,9 @@ bool store_status_is_error(enum store_status status); /* BUSY, FULL, FAILED: wha
 /* Notes the sentence, and answers STORE_FAILED. */
 enum store_status store_session_refuse(struct store_session *session, const char *reason);
 
-void sqlite_backend(struct store_backend *backend); /* fills the table */
+/* Each fills its table. */
+void sqlite_backend(struct store_backend *backend);
+void mongo_backend(struct store_backend *backend);
 
 /* Ids as text. */
 void store_id_format(int64_t id, char text[STORE_ID_SIZE]);

@@ -1,25 +1,10 @@
 /* The list of messages: newest first, filtered, in pages of bounded work. */
 #include "store/sqlite.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* ---- text within text ---- */
-
-static bool holds(struct slice text, struct slice words)
-{
-    if (words.length == 0)
-        return true;
-    int lower = tolower((unsigned char)words.data[0]), upper = toupper((unsigned char)words.data[0]);
-    for (size_t i = 0; i + words.length <= text.length; i++) {
-        unsigned char c = (unsigned char)text.data[i];
-        if ((c == lower || c == upper) &&
-            slice_equal_ignoring_case((struct slice){text.data + i, words.length}, words))
-            return true;
-    }
-    return false;
-}
 
 static struct slice slice_of(sqlite3_value *value)
 {
@@ -32,7 +17,7 @@ static struct slice slice_of(sqlite3_value *value)
 static void sql_holds(sqlite3_context *context, int count, sqlite3_value **values)
 {
     (void)count;
-    sqlite3_result_int(context, holds(slice_of(values[0]), slice_of(values[1])));
+    sqlite3_result_int(context, slice_holds_ignoring_case(slice_of(values[0]), slice_of(values[1])));
 }
 
 int sqlite_list_functions(sqlite3 *db)

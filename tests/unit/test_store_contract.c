@@ -5,12 +5,8 @@
 
 static void refuses_addresses_it_does_not_know(void **state)
 {
-    static const char *const urls[] = {"",
-                                       "sqlite:",
-                                       "postgres://x",
-                                       "bascule.db",
-                                       "mongodb://user:secret@host/db",
-                                       "mongodb+srv://user:secret@host/db"};
+    static const char *const urls[] = {"",           "sqlite:",    "postgres://x",
+                                       "bascule.db", "mongodb://", "mongodb://user:secret@host"};
     (void)state;
     for (size_t i = 0; i < sizeof urls / sizeof urls[0]; i++) {
         struct store *store = NULL;
