@@ -66,15 +66,10 @@ static mongoc_uri_t *address_parse(const struct store_options *options, struct e
 /* ---- stores and sessions ---- */
 
 static const char *const COLLECTION_NAMES[] = {
-    [MONGO_SCHEMA] = "schema",
-    [MONGO_MESSAGE] = "message",
-    [MONGO_INSTALLATION] = "installation",
-    [MONGO_STATE] = "one_time_state",
-    [MONGO_SETTING] = "setting",
-    [MONGO_MEMORY] = "memory",
-    [MONGO_RULES] = "rules_version",
-    [MONGO_REVISION] = "rules_revision",
-    [MONGO_PROBE] = "probe",
+    [MONGO_SCHEMA] = "schema",           [MONGO_MESSAGE] = "message", [MONGO_INSTALLATION] = "installation",
+    [MONGO_STATE] = "one_time_state",    [MONGO_SETTING] = "setting", [MONGO_MEMORY] = "memory",
+    [MONGO_MARK] = "memory_mark",        [MONGO_RULES] = "rules",     [MONGO_SOURCE] = "rules_source",
+    [MONGO_REVISION] = "rules_revision", [MONGO_PROBE] = "probe",
 };
 
 const char *mongo_collection_name(enum mongo_collection collection)
@@ -362,6 +357,48 @@ enum store_status mongo_remove(struct store_session *session, enum mongo_collect
     return status;
 }
 
+static bson_t *past_its_time(int64_t now_ms)
+{
+    return BCON_NEW("expires_ms", "{", "$lte", BCON_INT64(now_ms), "}");
+}
+
+/* The ids of the earliest. */
+static enum store_status find_past(struct store_session *session, enum mongo_collection collection,
+                                   unsigned limit, int64_t now_ms, bson_t *ids)
+{
+    const bson_t *found;
+    enum store_status status;
+    mongoc_cursor_t *cursor =
+        mongo_search(session, collection, past_its_time(now_ms),
+                     BCON_NEW("sort", "{", "expires_ms", BCON_INT32(1), "_id", BCON_INT32(1), "}", "limit",
+                              BCON_INT64(limit), "projection", "{", "_id", BCON_INT32(1), "}"));
+    while ((status = mongo_next(session, cursor, &found)) == STORE_OK)
+        mongo_push(ids, found, "_id");
+    mongoc_cursor_destroy(cursor);
+    return status == STORE_NOT_FOUND ? STORE_OK : status;
+}
+
+/* The filter holds their time too: one may have been given a later end since it was found. */
+enum store_status mongo_forget(struct store_session *session, enum mongo_collection collection,
+                               unsigned limit, int64_t now_ms, bool *more)
+{
+    bson_t ids = BSON_INITIALIZER;
+    bson_error_t error;
+    enum store_status status = find_past(session, collection, limit, now_ms, &ids);
+    unsigned count = (unsigned)bson_count_keys(&ids);
+    *more = count == limit;
+    if (status == STORE_OK && count > 0) {
+        bson_t *filter = past_its_time(now_ms);
+        BCON_APPEND(filter, "_id", "{", "$in", BCON_ARRAY(&ids), "}");
+        bool done =
+            mongoc_collection_delete_many(collection_of(session, collection), filter, NULL, NULL, &error);
+        status = written(session, done, &error);
+        bson_destroy(filter);
+    }
+    bson_destroy(&ids);
+    return status;
+}
+
 /* "value" of the reply is the document, or null. */
 static enum store_status taken(const bson_t *reply, bson_t *before)
 {
@@ -446,6 +483,16 @@ enum store_status mongo_command(struct store_session *session, bson_t *command, 
 }
 
 /* ---- fields ---- */
+
+void mongo_push(bson_t *array, const bson_t *document, const char *field)
+{
+    char digits[16];
+    const char *key;
+    bson_iter_t at;
+    bson_uint32_to_string(bson_count_keys(array), &key, digits, sizeof digits);
+    if (bson_iter_init_find(&at, document, field))
+        bson_append_iter(array, key, -1, &at);
+}
 
 char *mongo_text(const bson_t *document, const char *field)
 {

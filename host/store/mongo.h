@@ -33,7 +33,9 @@ enum mongo_collection {
     MONGO_STATE,
     MONGO_SETTING,
     MONGO_MEMORY,
+    MONGO_MARK,
     MONGO_RULES,
+    MONGO_SOURCE,
     MONGO_REVISION,
     MONGO_PROBE,
     MONGO_COLLECTIONS,
@@ -102,6 +104,11 @@ enum store_status mongo_update_all(struct store_session *session, enum mongo_col
 enum store_status mongo_remove(struct store_session *session, enum mongo_collection collection,
                                bson_t *filter);
 
+/* Removes up to `limit` documents whose `expires_ms` is not after `now_ms`, the earliest first; `more` says
+ * whether there may be more. */
+enum store_status mongo_forget(struct store_session *session, enum mongo_collection collection,
+                               unsigned limit, int64_t now_ms, bool *more);
+
 /* Changes one document, atomically the first of `sort` (NULL: any), and gives it as it was before: NOT_FOUND
  * where none matches. `update` NULL removes it. `fields` is a projection, or NULL. The caller destroys
  * `before`, which is an empty document where the answer is not OK. */
@@ -125,6 +132,8 @@ char *mongo_text(const bson_t *document, const char *field); /* a copy */
 int64_t mongo_integer(const bson_t *document, const char *field);
 bool mongo_flag(const bson_t *document, const char *field);
 bool mongo_has(const bson_t *document, const char *field);
+
+void mongo_push(bson_t *array, const bson_t *document, const char *field); /* the field's value, at its end */
 
 /* NULL and 0 add nothing: an absent field is what reads back as such. */
 void mongo_put_text(bson_t *document, const char *field, const char *text);

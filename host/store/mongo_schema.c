@@ -40,6 +40,16 @@ static const struct index INDEXES[] = {
      "{\"report_due_ms\":{\"$gt\":0}}"},
     {MONGO_MESSAGE, "message_waiting", "{\"location\":1,\"conversation\":1,\"direction\":1,\"_id\":1}", false,
      "{\"state\":{\"$lte\":2}}"},
+    {MONGO_INSTALLATION, "installation_key", "{\"company\":1,\"location\":1}", true, NULL},
+    {MONGO_INSTALLATION, "installation_location", "{\"location\":1,\"updated_ms\":1}", false, NULL},
+    {MONGO_INSTALLATION, "installation_expiring", "{\"expires_ms\":1}", false,
+     "{\"status\":\"connected\",\"refresh_token\":{\"$exists\":true}}"},
+    {MONGO_STATE, "one_time_state_expires", "{\"expires_ms\":1,\"_id\":1}", false, NULL},
+    {MONGO_SETTING, "setting_name", "{\"scope\":1,\"name\":1}", true, NULL},
+    {MONGO_MEMORY, "memory_expires", "{\"expires_ms\":1,\"_id\":1}", false, NULL},
+    {MONGO_MARK, "memory_mark_expires", "{\"expires_ms\":1,\"_id\":1}", false, NULL},
+    {MONGO_RULES, "rules_unannounced", "{\"unannounced\":1}", false, "{\"unannounced\":true}"},
+    {MONGO_SOURCE, "rules_source_agency", "{\"agency\":1}", false, NULL},
 };
 #define INDEX_COUNT (sizeof INDEXES / sizeof INDEXES[0])
 
