@@ -1,5 +1,6 @@
 #include "base/clock.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,9 +13,24 @@ static int64_t read_ms(clockid_t id)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+/* Of the followed clock, from the monotonic one; NOTHING_FOLLOWED: this machine's own counts. */
+#define NOTHING_FOLLOWED INT64_MIN
+static _Atomic int64_t followed_ahead_ms = NOTHING_FOLLOWED;
+
 int64_t clock_wall_ms(void)
 {
-    return read_ms(CLOCK_REALTIME);
+    int64_t ahead_ms = atomic_load_explicit(&followed_ahead_ms, memory_order_relaxed);
+    return ahead_ms == NOTHING_FOLLOWED ? read_ms(CLOCK_REALTIME) : read_ms(CLOCK_MONOTONIC) + ahead_ms;
+}
+
+void clock_follow(int64_t wall_ms, int64_t error_ms)
+{
+    int64_t present_ms = atomic_load_explicit(&followed_ahead_ms, memory_order_relaxed);
+    int64_t ahead_ms = wall_ms - read_ms(CLOCK_MONOTONIC);
+    bool near = present_ms != NOTHING_FOLLOWED && ahead_ms - present_ms <= error_ms &&
+                present_ms - ahead_ms <= error_ms;
+    if (!near)
+        atomic_store_explicit(&followed_ahead_ms, ahead_ms, memory_order_relaxed);
 }
 
 int64_t clock_monotonic_ms(void)

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/phone.h"
 #include "base/zone.h"
@@ -65,6 +66,24 @@ int program_read_webhook_keys(struct program *program)
                                          : refuse_setting("GHL_WEBHOOK_PUBLIC_KEYS", error.message);
 }
 
+/* Before anything is written: times in the store are the store's, where it has a clock. */
+static int follow_clock(struct store *store, struct error *error)
+{
+    struct store_session *session;
+    int64_t now_ms, error_ms;
+    if (!store_has_clock(store))
+        return 0;
+    if (store_session_open(store, &session, error) != 0)
+        return -1;
+    bool read = store_clock(session, &now_ms, &error_ms) == STORE_OK;
+    if (read)
+        clock_follow(now_ms, error_ms);
+    else
+        error_set(error, ERROR_RETRYABLE, "cannot read the store's clock: %s", store_session_error(session));
+    store_session_close(session);
+    return read ? 0 : -1;
+}
+
 int program_open_store(struct program *program)
 {
     struct error error;
@@ -72,7 +91,7 @@ int program_open_store(struct program *program)
         .url = config_text(program->config, "BASCULE_STORE"),
         .busy_timeout_ms = (unsigned)config_integer(program->config, "BASCULE_STORE_BUSY_MS"),
     };
-    if (store_open(&options, &program->store, &error) == 0)
+    if (store_open(&options, &program->store, &error) == 0 && follow_clock(program->store, &error) == 0)
         return EXIT_DONE;
     if (error.kind == ERROR_INVALID)
         return refuse_setting("BASCULE_STORE", error.message);
@@ -83,7 +102,8 @@ int program_start_store_service(struct program *program)
 {
     struct error error;
     unsigned readers = (unsigned)config_integer(program->config, "BASCULE_STORE_READERS");
-    program->service = store_service_start(program->store, readers, &error);
+    unsigned writers = (unsigned)config_integer(program->config, "BASCULE_STORE_WRITERS");
+    program->service = store_service_start(program->store, writers, readers, &error);
     return program->service != NULL ? EXIT_DONE
                                     : command_fail(program->command, EXIT_FAULT, "%s", error.message);
 }

@@ -88,7 +88,11 @@ static int64_t most_ahead_ms(const struct queue_options *options)
 static enum store_status run_sweep(struct store_job *job, struct store_session *session)
 {
     struct upkeep *upkeep = UPKEEP_OF(job, sweep_job);
+    int64_t now_ms, error_ms;
     upkeep->moved = 0;
+    /* First, or the sweep would take this process's own error for a step of the others' clocks. */
+    if (store_clock(session, &now_ms, &error_ms) == STORE_OK)
+        clock_follow(now_ms, error_ms);
     return store_message_sweep(session, clock_wall_ms(), most_ahead_ms(&upkeep->queue->options),
                                &upkeep->moved);
 }

@@ -72,6 +72,16 @@ bool store_status_is_error(enum store_status status)
     return status == STORE_BUSY || status == STORE_FULL || status == STORE_FAILED;
 }
 
+bool store_batches_are_atomic(const struct store *store)
+{
+    return store->backend->atomic_batches;
+}
+
+bool store_has_clock(const struct store *store)
+{
+    return store->backend->has_clock;
+}
+
 bool store_session_tend_due(const struct store_session *session)
 {
     return session->backend->session_tend_due(session);
@@ -254,6 +264,11 @@ enum store_status store_setting_list(struct store_session *session, const char *
                                      struct store_setting_list *list)
 {
     return session->backend->setting_list(session, scope, list);
+}
+
+enum store_status store_clock(struct store_session *session, int64_t *now_ms, int64_t *error_ms)
+{
+    return session->backend->clock(session, now_ms, error_ms);
 }
 
 enum store_status store_probe(struct store_session *session, int64_t now_ms)

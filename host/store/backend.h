@@ -17,6 +17,8 @@
 #include "store/store_rules.h"
 
 struct store_backend {
+    bool atomic_batches; /* store_batches_are_atomic */
+    bool has_clock;      /* else `clock` answers NOT_FOUND */
     int (*open)(const struct store_options *options, struct store **store, struct error *error);
     void (*close)(struct store *store); /* never NULL here, nor below */
     int (*session_open)(struct store *store, struct store_session **session, struct error *error);
@@ -80,6 +82,7 @@ struct store_backend {
                                      const char *value, bool sealed, int64_t now_ms);
     enum store_status (*setting_list)(struct store_session *session, const char *scope,
                                       struct store_setting_list *list);
+    enum store_status (*clock)(struct store_session *session, int64_t *now_ms, int64_t *error_ms);
     enum store_status (*probe)(struct store_session *session, int64_t now_ms);
     enum store_status (*memory_read)(struct store_session *session, const char *message_id,
                                      const struct store_memory_key *keys, size_t count, int64_t now_ms,

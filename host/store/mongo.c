@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
+
 /* ---- the address ---- */
 
 /* What the address does not say itself. A call ends within the time that a write may wait for the majority
@@ -507,7 +509,9 @@ char *mongo_text(const bson_t *document, const char *field)
 int64_t mongo_integer(const bson_t *document, const char *field)
 {
     bson_iter_t at;
-    return bson_iter_init_find(&at, document, field) ? bson_iter_as_int64(&at) : 0;
+    if (!bson_iter_init_find(&at, document, field))
+        return 0;
+    return BSON_ITER_HOLDS_DATE_TIME(&at) ? bson_iter_date_time(&at) : bson_iter_as_int64(&at);
 }
 
 bool mongo_flag(const bson_t *document, const char *field)
@@ -577,11 +581,44 @@ static enum store_status session_tend(struct store_session *session)
     return STORE_OK;
 }
 
+/* ---- the clock ---- */
+
+#define COMMAND_NOT_FOUND 59
+
+/* "hello" is the name since MongoDB 5. */
+static enum store_status ask_for_time(struct store_session *session, int64_t *server_ms)
+{
+    static const char *const names[] = {"hello", "isMaster"};
+    struct mongo_session *own = mongo_session(session);
+    bson_error_t error = {0};
+    bool done = false;
+    for (size_t i = 0; i < 2 && !done && (i == 0 || error.code == COMMAND_NOT_FOUND); i++) {
+        bson_t reply, *command = BCON_NEW(names[i], BCON_INT32(1));
+        done = mongoc_client_command_simple(own->client, own->store->database, command, NULL, &reply, &error);
+        *server_ms = mongo_integer(&reply, "localTime");
+        bson_destroy(&reply);
+        bson_destroy(command);
+    }
+    return done ? STORE_OK : mongo_fail(session, &error);
+}
+
+/* The server read its clock at some time between the question and the answer. */
+static enum store_status read_clock(struct store_session *session, int64_t *now_ms, int64_t *error_ms)
+{
+    int64_t server_ms, asked_ms = clock_monotonic_ms();
+    enum store_status status = ask_for_time(session, &server_ms);
+    int64_t half_ms = (clock_monotonic_ms() - asked_ms + 1) / 2;
+    *now_ms = server_ms + half_ms;
+    *error_ms = half_ms + 1;
+    return status;
+}
+
 /* ---- the backend ---- */
 
 void mongo_backend(struct store_backend *backend)
 {
     *backend = (struct store_backend){
+        .has_clock = true,
         .open = open_store,
         .close = close_store,
         .session_open = session_open,
@@ -592,6 +629,7 @@ void mongo_backend(struct store_backend *backend)
         .batch_begin = batch_begin,
         .batch_commit = batch_commit,
         .batch_abort = batch_abort,
+        .clock = read_clock,
     };
     mongo_claim_calls(backend);
     mongo_installation_calls(backend);

@@ -127,7 +127,8 @@ bool mongo_is_duplicate(const bson_error_t *error);
 
 /* ---- fields ---- */
 
-/* What is not there reads as NULL, 0 or false. Numbers of any width, as servers choose themselves. */
+/* What is not there reads as NULL, 0 or false. Numbers of any width, as servers choose themselves; a date is
+ * its milliseconds. */
 char *mongo_text(const bson_t *document, const char *field); /* a copy */
 int64_t mongo_integer(const bson_t *document, const char *field);
 bool mongo_flag(const bson_t *document, const char *field);

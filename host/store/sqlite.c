@@ -404,9 +404,18 @@ static enum store_status session_tend(struct store_session *session)
 
 /* ---- the backend ---- */
 
+static enum store_status no_clock(struct store_session *session, int64_t *now_ms, int64_t *error_ms)
+{
+    (void)session;
+    (void)now_ms;
+    (void)error_ms;
+    return STORE_NOT_FOUND;
+}
+
 void sqlite_backend(struct store_backend *backend)
 {
     *backend = (struct store_backend){
+        .atomic_batches = true,
         .open = open_store,
         .close = close_store,
         .session_open = session_open,
@@ -417,6 +426,7 @@ void sqlite_backend(struct store_backend *backend)
         .batch_begin = batch_begin,
         .batch_commit = batch_commit,
         .batch_abort = batch_abort,
+        .clock = no_clock,
     };
     sqlite_claim_calls(backend);
     sqlite_installation_calls(backend);

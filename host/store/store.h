@@ -1,15 +1,16 @@
 /* The store: what Bascule keeps, and what each call promises. It speaks of messages, installations and
  * settings, and in store_memory.h and store_rules.h of what rules remember and of their versions, not of
- * tables. A backend stands behind it (backend.h), chosen by the address's scheme: SQLite (sqlite*.c); MongoDB
- * is to follow under the same contract.
+ * tables. A backend stands behind it (backend.h), chosen by the address's scheme: SQLite (sqlite*.c) or
+ * MongoDB (mongo*.c).
  *
  * A `struct store` is an opened store; a `struct store_session` is one connection to it, used by one thread
  * at a time. Calls block: event loops reach them through store_service.h only. A call is atomic: it happens
  * as a whole or not at all, and when it returns STORE_OK outside a batch its effect is durable (SQLite:
- * fsync). Between store_batch_begin and store_batch_commit effects are durable once the commit returns
- * STORE_OK, and none of them happened when it does not.
+ * fsync; MongoDB: journaled by the majority of the replica set). On MongoDB, where the answer to a write may
+ * be lost on its way, a call that returned BUSY may have happened all the same, and what goes beyond one
+ * message is done step by step; where that shows, it is written at the call.
  *
- * Any number of processes may open the same file. What one process must not assume of another is written at
+ * Any number of processes may open the same store. What one process must not assume of another is written at
  * each call.
  *
  * Strings in results are owned by the result (`_deinit` frees them); strings in arguments are borrowed for
@@ -39,13 +40,19 @@ struct store;
 struct store_session;
 
 struct store_options {
-    const char *url; /* "sqlite:PATH" or "sqlite::memory:" (one session only; for tests and the simulator) */
+    /* "sqlite:PATH" or "sqlite::memory:" (one session only; for tests and the simulator), or
+     * "mongodb://HOST:PORT,.../DATABASE?OPTIONS". MongoDB's options that bound a call's time and the number
+     * of connections may stand there: serverSelectionTimeoutMS (else busy_timeout_ms), connectTimeoutMS
+     * (5000), socketTimeoutMS (10000), wtimeoutMS (5000), waitQueueTimeoutMS (busy_timeout_ms), maxPoolSize
+     * (100, one for each session). What they say of durability and read preference does not count. */
+    const char *url;
     unsigned busy_timeout_ms;
 };
 
-/* Opens, creates and migrates: versions only go up, each migration in one transaction; a file of a newer
- * version than this program knows is refused. Missing folders are made (mode 0700; the file 0600).
- * "mongodb://" is refused in words. */
+/* Opens, creates and migrates; versions only go up. SQLite: each migration in one transaction; a file of a
+ * newer version than this program knows is refused; missing folders are made (mode 0700; the file 0600).
+ * MongoDB: indexes are made and checked; a newer version is refused where it says that programs as old as
+ * this one would get something wrong. */
 int store_open(const struct store_options *options, struct store **store, struct error *error);
 void store_close(struct store *store); /* after all sessions */
 
@@ -62,9 +69,16 @@ void store_session_tend_later(struct store_session *session);
 bool store_session_tend_due(const struct store_session *session);
 enum store_status store_session_tend(struct store_session *session);
 
-/* A batch in which a call ended in BUSY, FULL or FAILED is broken: its later calls do nothing and answer that
- * status, and so does its commit, which has rolled everything back. The answers NOT_FOUND, DUPLICATE,
- * CONFLICT and REFUSED break nothing. */
+/* Where batches are atomic (SQLite), what is called between store_batch_begin and store_batch_commit is
+ * durable once the commit returns STORE_OK, and none of it happened when it does not; one batch at a time,
+ * others wait for it. Where they are not (MongoDB), each call of a batch is durable, and seen by others, when
+ * it returns, and nothing takes it back: a batch gains nothing there, and several sessions at once do
+ * (store_service.h).
+ *
+ * A batch in which a call ended in BUSY, FULL or FAILED is broken: its later calls do nothing and answer that
+ * status, and so does its commit, which has rolled everything back where batches are atomic. The answers
+ * NOT_FOUND, DUPLICATE, CONFLICT and REFUSED break nothing. */
+bool store_batches_are_atomic(const struct store *store);
 enum store_status store_batch_begin(struct store_session *session);
 enum store_status store_batch_commit(struct store_session *session);
 void store_batch_abort(struct store_session *session);
@@ -134,7 +148,7 @@ struct store_message {
     unsigned report_attempts;
     uint64_t lease;     /* of the track claimed: settle calls must name it. 0 where the row was merely read */
     bool lease_expired; /* the claim took the track over from a lease that was not settled */
-    struct store_event *events; /* only by store_message_get, oldest first */
+    struct store_event *events; /* only by store_message_get, oldest first; MongoDB keeps the newest 1,000 */
     size_t event_count;
 };
 void store_message_deinit(struct store_message *message);
@@ -148,8 +162,12 @@ struct store_message_new {
 };
 
 /* Commits a message, state queued, due at once. OK fills `id` with the new id, DUPLICATE with the id of the
- * message that is there already under the same (direction, location, external_id). Ids grow in the order of
- * the commits. */
+ * message that is there already under the same (direction, location, external_id).
+ *
+ * Ids grow in the order of the commits; on MongoDB they do so for what one process accepts, while those of
+ * several processes follow their clocks, and two messages that two replicas accept within what those differ
+ * by (store_clock's error, milliseconds) may stand the other way round. No message that is accepted with a
+ * `now_ms` of T or later has a lower id than the first of T. */
 enum store_status store_message_accept(struct store_session *session, const struct store_message_new *message,
                                        char id[STORE_ID_SIZE]);
 
@@ -174,8 +192,8 @@ struct store_message_list {
 /* Where `query` is the id or the external id of messages that pass the other filters, those alone; else what
  * holds it as text, letters of ASCII in either case. One call looks at STORE_LIST_EXAMINED_MOST messages at
  * most: a page may come back with fewer than `limit` items, or none, and a `next` to go on with. With a
- * location it looks only at what came within minutes of one of that location's. NOT_FOUND for a malformed
- * cursor. Without events. */
+ * location it looks only at what came within minutes of one of that location's, or less. NOT_FOUND for a
+ * malformed cursor. Without events. */
 #define STORE_LIST_EXAMINED_MOST 5000
 enum store_status store_message_list(struct store_session *session, const struct store_message_filter *filter,
                                      struct store_message_list *list);
@@ -398,6 +416,13 @@ enum store_status store_setting_put(struct store_session *session, const char *s
 /* All of one scope, or of all scopes where `scope` is NULL; by scope and name. */
 enum store_status store_setting_list(struct store_session *session, const char *scope,
                                      struct store_setting_list *list);
+
+/* The clock that all who use the store share, where it has one (MongoDB: its primary's): what it shows now,
+ * give or take `error_ms`. A process with such a store sets its own after it (clock_follow), at its start and
+ * now and then, so that times and leases mean the same to replicas whose machines' clocks differ. NOT_FOUND:
+ * this machine's own clock counts (SQLite). */
+bool store_has_clock(const struct store *store);
+enum store_status store_clock(struct store_session *session, int64_t *now_ms, int64_t *error_ms);
 
 /* Answers whether the store can commit now (a write as large as a long message), for /readyz and `bascule
  * check`. */

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "base/log.h"
+#include "store/backend.h"
 
 /* A larger group would not cost less a row, and holds its first job's answer back by as much. */
 #define GROUP_MOST 512
@@ -77,7 +78,8 @@ static void queue_close(struct queue *queue)
 
 /* ---- the service ---- */
 
-struct reader {
+/* A thread with a session of its own. */
+struct worker {
     struct store_service *service;
     struct store_session *session;
     pthread_t thread;
@@ -89,21 +91,15 @@ enum keeper_phase { KEEPER_IDLE, KEEPER_ASKED, KEEPER_DONE, KEEPER_ENDS };
 
 struct store_service {
     struct queue writes, reads;
-    struct store_session *write_session;
     struct store_session *keeper_session;
-    pthread_t writer, keeper;
-    bool writer_runs, keeper_runs;
-    struct reader *readers;
-    unsigned reader_count; /* that run */
+    pthread_t keeper;
+    bool keeper_runs;
+    struct worker *writers, *readers;
+    unsigned writer_count, reader_count; /* that run */
     pthread_mutex_t keeper_mutex;
     pthread_cond_t keeper_asked;
     enum keeper_phase keeper_phase;
 };
-
-static bool is_error(enum store_status status)
-{
-    return status == STORE_BUSY || status == STORE_FULL || status == STORE_FAILED;
-}
 
 static void finish(struct store_job *job)
 {
@@ -128,7 +124,7 @@ static enum store_status run_batch(struct store_session *session, struct store_j
     for (size_t i = 0; i < count; i++) {
         jobs[i]->reason[0] = '\0';
         jobs[i]->status = jobs[i]->run(jobs[i], session);
-        if (is_error(jobs[i]->status)) {
+        if (store_status_is_error(jobs[i]->status)) {
             store_batch_abort(session);
             return jobs[i]->status;
         }
@@ -161,9 +157,10 @@ static void run_group(struct store_session *session, struct store_job **jobs, si
 }
 
 /* Between groups, when their answers are out: never in the way of one. */
-static void tend(struct store_service *service)
+static void tend(struct worker *writer)
 {
-    if (!service->keeper_runs || !store_session_tend_due(service->write_session))
+    struct store_service *service = writer->service;
+    if (!service->keeper_runs || !store_session_tend_due(writer->session))
         return;
     pthread_mutex_lock(&service->keeper_mutex);
     bool done = service->keeper_phase == KEEPER_DONE;
@@ -174,17 +171,17 @@ static void tend(struct store_service *service)
     pthread_cond_signal(&service->keeper_asked);
     pthread_mutex_unlock(&service->keeper_mutex);
     if (done)
-        store_session_tend(service->write_session);
+        store_session_tend(writer->session);
 }
 
 static void *writer_main(void *argument)
 {
-    struct store_service *service = argument;
+    struct worker *writer = argument;
     struct store_job *jobs[GROUP_MOST];
     size_t count;
-    while ((count = queue_take(&service->writes, jobs, GROUP_MOST)) > 0) {
-        run_group(service->write_session, jobs, count);
-        tend(service);
+    while ((count = queue_take(&writer->service->writes, jobs, GROUP_MOST)) > 0) {
+        run_group(writer->session, jobs, count);
+        tend(writer);
         if (count >= PAUSE_FROM && count < PAUSE_UP_TO)
             nanosleep(&(struct timespec){.tv_nsec = PAUSE_NS}, NULL);
     }
@@ -233,17 +230,31 @@ static void keeper_stop(struct store_service *service)
 
 /* ---- reading ---- */
 
+/* Also a write's, where each call is a commit of its own. */
+static void run_one(struct store_session *session, struct store_job *job)
+{
+    job->reason[0] = '\0';
+    job->status = job->run(job, session);
+    if (store_status_is_error(job->status))
+        fail(job, job->status, session);
+    finish(job);
+}
+
 static void *reader_main(void *argument)
 {
-    struct reader *reader = argument;
+    struct worker *reader = argument;
     struct store_job *job;
-    while (queue_take(&reader->service->reads, &job, 1) > 0) {
-        job->reason[0] = '\0';
-        job->status = job->run(job, reader->session);
-        if (is_error(job->status))
-            fail(job, job->status, reader->session);
-        finish(job);
-    }
+    while (queue_take(&reader->service->reads, &job, 1) > 0)
+        run_one(reader->session, job);
+    return NULL;
+}
+
+static void *one_of_several_writers(void *argument)
+{
+    struct worker *writer = argument;
+    struct store_job *job;
+    while (queue_take(&writer->service->writes, &job, 1) > 0)
+        run_one(writer->session, job);
     return NULL;
 }
 
@@ -257,16 +268,36 @@ static int start_thread(pthread_t *thread, void *(*run)(void *), void *argument,
                : error_set(error, ERROR_RETRYABLE, "cannot start a thread of the store: %s", strerror(why));
 }
 
-static int start_writer(struct store_service *service, struct store *store, struct error *error)
+static int start_worker(struct store_service *service, struct worker *worker, struct store *store,
+                        void *(*run)(void *), struct error *error)
 {
-    if (store_session_open(store, &service->write_session, error) != 0)
+    worker->service = service;
+    if (store_session_open(store, &worker->session, error) != 0)
         return -1;
     if (service->keeper_runs)
-        store_session_tend_later(service->write_session);
-    if (start_thread(&service->writer, writer_main, service, error) != 0)
-        return -1;
-    service->writer_runs = true;
+        store_session_tend_later(worker->session);
+    if (start_thread(&worker->thread, run, worker, error) == 0)
+        return 0;
+    store_session_close(worker->session);
+    return -1;
+}
+
+static int start_workers(struct store_service *service, struct worker *workers, unsigned *count,
+                         unsigned most, struct store *store, void *(*run)(void *), struct error *error)
+{
+    for (; *count < most; ++*count)
+        if (start_worker(service, &workers[*count], store, run, error) != 0)
+            return -1;
     return 0;
+}
+
+static void stop_workers(struct worker *workers, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        pthread_join(workers[i].thread, NULL);
+        store_session_close(workers[i].session);
+    }
+    free(workers);
 }
 
 static int start_keeper(struct store_service *service, struct store *store, struct error *error)
@@ -278,43 +309,32 @@ static int start_keeper(struct store_service *service, struct store *store, stru
     return 0;
 }
 
-static int start_reader(struct store_service *service, struct store *store, struct error *error)
-{
-    struct reader *reader = &service->readers[service->reader_count];
-    reader->service = service;
-    if (store_session_open(store, &reader->session, error) != 0)
-        return -1;
-    if (start_thread(&reader->thread, reader_main, reader, error) != 0) {
-        store_session_close(reader->session);
-        return -1;
-    }
-    service->reader_count++;
-    return 0;
-}
-
-static int start_all(struct store_service *service, struct store *store, unsigned readers,
+static int start_all(struct store_service *service, struct store *store, unsigned writers, unsigned readers,
                      struct error *error)
 {
-    if (readers > 0 && start_keeper(service, store, error) != 0)
+    bool batches = store_batches_are_atomic(store);
+    if (batches && readers > 0 && start_keeper(service, store, error) != 0)
         return -1;
-    if (start_writer(service, store, error) != 0)
+    if (start_workers(service, service->writers, &service->writer_count, writers, store,
+                      batches ? writer_main : one_of_several_writers, error) != 0)
         return -1;
-    while (service->reader_count < readers) {
-        if (start_reader(service, store, error) != 0)
-            return -1;
-    }
-    return 0;
+    return start_workers(service, service->readers, &service->reader_count, readers, store, reader_main,
+                         error);
 }
 
-struct store_service *store_service_start(struct store *store, unsigned readers, struct error *error)
+struct store_service *store_service_start(struct store *store, unsigned writers, unsigned readers,
+                                          struct error *error)
 {
     struct store_service *service = memory_allocate(sizeof *service);
     queue_init(&service->writes);
     queue_init(&service->reads);
     pthread_mutex_init(&service->keeper_mutex, NULL);
     pthread_cond_init(&service->keeper_asked, NULL);
+    if (store_batches_are_atomic(store))
+        writers = 1;
+    service->writers = memory_allocate(writers * sizeof *service->writers);
     service->readers = memory_allocate(readers * sizeof *service->readers);
-    if (start_all(service, store, readers, error) == 0)
+    if (start_all(service, store, writers, readers, error) == 0)
         return service;
     store_service_stop(service);
     return NULL;
@@ -326,21 +346,15 @@ void store_service_stop(struct store_service *service)
         return;
     queue_close(&service->writes);
     queue_close(&service->reads);
-    if (service->writer_runs)
-        pthread_join(service->writer, NULL);
+    stop_workers(service->writers, service->writer_count);
     if (service->keeper_runs)
         keeper_stop(service);
-    for (unsigned i = 0; i < service->reader_count; i++) {
-        pthread_join(service->readers[i].thread, NULL);
-        store_session_close(service->readers[i].session);
-    }
+    stop_workers(service->readers, service->reader_count);
     store_session_close(service->keeper_session);
-    store_session_close(service->write_session);
     pthread_cond_destroy(&service->keeper_asked);
     pthread_mutex_destroy(&service->keeper_mutex);
     queue_deinit(&service->reads);
     queue_deinit(&service->writes);
-    free(service->readers);
     free(service);
 }
 

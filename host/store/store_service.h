@@ -1,5 +1,7 @@
-/* Store threads: where the blocking calls of store.h run. One writer that commits what has gathered (group
- * commit: one fsync for all jobs that waited), and some readers beside it. Answers go back by mail. */
+/* Store threads: where the blocking calls of store.h run. Where the store's batches are atomic, one writer
+ * that commits what has gathered (group commit: one fsync for all jobs that waited); where they are not,
+ * several writers, each with one job at a time, whose commits the server gathers. Some readers beside them.
+ * Answers go back by mail. */
 #ifndef STORE_STORE_SERVICE_H
 #define STORE_STORE_SERVICE_H
 
@@ -15,7 +17,8 @@ struct store_service;
  *
  * What a job did is committed unless it returned BUSY, FULL or FAILED. BUSY and FULL are given to all jobs of
  * the batch, and nothing of any of them happened; a batch that FAILED is run again job by job, so that one
- * cannot fail its neighbours. */
+ * cannot fail its neighbours. With several writers each job stands alone: it is run once, what it did stays,
+ * and two that were submitted one after the other may run at the same time. */
 struct store_job {
     struct mail mail; /* the first member; set mail.deliver before submitting */
     struct mailbox *reply;
@@ -24,9 +27,10 @@ struct store_job {
     char reason[256]; /* for a status that is an error: a sentence */
 };
 
-/* With `readers` 0 the writer does the reading too and nothing else needs a session: for a store in memory.
- */
-struct store_service *store_service_start(struct store *store, unsigned readers, struct error *error);
+/* `writers` counts where batches are not atomic; else there is one. With `readers` 0 the writers do the
+ * reading too and nothing else needs a session: for a store in memory. */
+struct store_service *store_service_start(struct store *store, unsigned writers, unsigned readers,
+                                          struct error *error);
 /* Finishes what was submitted, then ends the threads. Nothing may be submitted any more. */
 void store_service_stop(struct store_service *service);
 

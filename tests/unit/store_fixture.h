@@ -89,6 +89,15 @@ static inline int fixture_teardown(void **state)
 
 #define STORE_TEST(function) cmocka_unit_test_setup_teardown(function, fixture_setup, fixture_teardown)
 
+/* For tests of what a batch promises where it is atomic. */
+#define SKIP_WITHOUT_ATOMIC_BATCHES(fixture)               \
+    do                                                     \
+        if (!store_batches_are_atomic((fixture)->store)) { \
+            skip();                                        \
+            return;                                        \
+        }                                                  \
+    while (0)
+
 /* ---- short words ---- */
 
 static inline struct store_message_new new_message(const char *location, const char *external_id,

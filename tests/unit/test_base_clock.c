@@ -78,6 +78,26 @@ static void test_clocks_go_on(void **state)
     assert_in_range(clock_monotonic_ms() - monotonic, 20, 5000);
 }
 
+static void assert_shows(int64_t wall_ms)
+{
+    assert_in_range(clock_wall_ms() - wall_ms, 0, 60000);
+}
+
+/* Last: from here on this process's clock is another's. */
+static void test_another_clock_is_followed(void **state)
+{
+    (void)state;
+    const int64_t then_ms = INT64_C(1760000000000);
+    clock_follow(then_ms, 5);
+    assert_shows(then_ms);
+    clock_follow(then_ms + 3600000, 5);
+    assert_shows(then_ms + 3600000);
+    clock_follow(then_ms, 5); /* backwards too */
+    assert_shows(then_ms);
+    clock_follow(then_ms + 3600000, 7200000); /* which it cannot be told apart from */
+    assert_shows(then_ms);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -85,6 +105,7 @@ int main(void)
         cmocka_unit_test(test_fractions_of_any_length),
         cmocka_unit_test(test_what_is_no_time),
         cmocka_unit_test(test_clocks_go_on),
+        cmocka_unit_test(test_another_clock_is_followed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -170,7 +170,7 @@ static void open_store(struct world *world)
     if (store_open(&options, &world->store, &error) != 0 ||
         store_session_open(world->store, &world->session, &error) != 0)
         fail_msg("%s", error.message);
-    world->service = store_service_start(world->store, 1, &error);
+    world->service = store_service_start(world->store, 1, 1, &error);
     assert_non_null(world->service);
 }
 

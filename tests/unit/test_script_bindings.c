@@ -31,7 +31,7 @@ static void open_store(void)
     snprintf(url, sizeof url, "sqlite:%s/store/bascule.db", fixture.folder);
     if (store_open(&(struct store_options){url, 5000}, &store, &error) != 0)
         fail_msg("%s", error.message);
-    fixture.host.store = store_service_start(store, 1, &error);
+    fixture.host.store = store_service_start(store, 1, 1, &error);
     assert_non_null(fixture.host.store);
 }
 

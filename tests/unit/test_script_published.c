@@ -41,7 +41,7 @@ static int open_fixture(void **state)
     struct store_options options = {.url = "sqlite::memory:", .busy_timeout_ms = 1000};
     fixture_open(&fixture, environment);
     assert_int_equal(store_open(&options, &store, &error), 0);
-    fixture.host.store = store_service_start(store, 0, &error);
+    fixture.host.store = store_service_start(store, 1, 0, &error);
     assert_non_null(fixture.host.store);
     fixture_write(&fixture, "lua/bascule/server.lua", server);
     return 0;

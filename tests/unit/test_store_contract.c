@@ -173,6 +173,7 @@ static void names_states_and_reads_the_names(void **state)
 static void a_batch_is_seen_whole_or_not_at_all(void **state)
 {
     struct fixture *fixture = *state;
+    SKIP_WITHOUT_ATOMIC_BATCHES(fixture);
     struct store_message message;
     assert_int_equal(store_batch_begin(fixture->session), STORE_OK);
     struct id first = accept(fixture->session, "loc", "x1", "c1");
@@ -187,12 +188,26 @@ static void a_batch_is_seen_whole_or_not_at_all(void **state)
 static void an_aborted_batch_leaves_nothing(void **state)
 {
     struct fixture *fixture = *state;
+    SKIP_WITHOUT_ATOMIC_BATCHES(fixture);
     struct store_message message;
     assert_int_equal(store_batch_begin(fixture->session), STORE_OK);
     struct id id = accept(fixture->session, "loc", "x1", "c1");
     store_batch_abort(fixture->session);
     assert_int_equal(store_message_get(fixture->session, id.text, &message), STORE_NOT_FOUND);
     accept(fixture->session, "loc", "x1", "c1");
+}
+
+static void where_batches_are_not_atomic_each_call_stays(void **state)
+{
+    struct fixture *fixture = *state;
+    if (store_batches_are_atomic(fixture->store))
+        skip();
+    assert_int_equal(store_batch_begin(fixture->session), STORE_OK);
+    assert_int_equal(store_batch_begin(fixture->session), STORE_FAILED);
+    struct id id = accept(fixture->session, "loc", "x1", "c1");
+    assert_int_equal(state_of(fixture->other, id.text), MESSAGE_QUEUED);
+    store_batch_abort(fixture->session);
+    assert_int_equal(state_of(fixture->other, id.text), MESSAGE_QUEUED);
 }
 
 static void answers_that_are_no_errors_break_no_batch(void **state)
@@ -213,6 +228,7 @@ static void answers_that_are_no_errors_break_no_batch(void **state)
 static void one_writer_waits_for_another(void **state)
 {
     struct fixture *fixture = *state;
+    SKIP_WITHOUT_ATOMIC_BATCHES(fixture);
     struct store *impatient;
     struct error error;
     assert_int_equal(store_open(&(struct store_options){fixture->url, 20}, &impatient, &error), 0);
@@ -459,6 +475,7 @@ int main(void)
         STORE_TEST(names_states_and_reads_the_names),
         STORE_TEST(a_batch_is_seen_whole_or_not_at_all),
         STORE_TEST(an_aborted_batch_leaves_nothing),
+        STORE_TEST(where_batches_are_not_atomic_each_call_stays),
         STORE_TEST(answers_that_are_no_errors_break_no_batch),
         STORE_TEST(one_writer_waits_for_another),
         STORE_TEST(lists_newest_first_by_state_and_location),

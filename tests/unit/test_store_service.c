@@ -8,6 +8,8 @@
 #include "store/sqlite.h"
 #include "store/store_service.h"
 
+#define WRITERS 4 /* where the store takes several */
+
 struct accept_job {
     struct store_job job; /* first: a job is its accept_job */
     char external_id[24];
@@ -43,7 +45,7 @@ static void prepare(struct accept_job *job, struct mailbox *reply, int number)
 static struct store_service *start(struct fixture *fixture, unsigned readers)
 {
     struct error error;
-    struct store_service *service = store_service_start(fixture->store, readers, &error);
+    struct store_service *service = store_service_start(fixture->store, WRITERS, readers, &error);
     if (service == NULL)
         fail_msg("%s", error.message);
     return service;
@@ -77,9 +79,12 @@ static void answers_come_after_the_commit(void **state)
         prepare(&jobs[i], mailbox, i / 2); /* each one twice */
     gather(fixture, service, jobs, 20);
     wait_for(mailbox, 20);
-    for (int i = 0; i < 20; i++) {
-        assert_int_equal(jobs[i].job.status, i % 2 == 0 ? STORE_OK : STORE_DUPLICATE);
-        assert_string_equal(jobs[i].id.text, jobs[i - i % 2].id.text);
+    /* With several writers the second may be the first. */
+    for (int i = 0; i < 20; i += 2) {
+        enum store_status first = jobs[i].job.status, second = jobs[i + 1].job.status;
+        assert_true((first == STORE_OK && second == STORE_DUPLICATE) ||
+                    (first == STORE_DUPLICATE && second == STORE_OK));
+        assert_string_equal(jobs[i].id.text, jobs[i + 1].id.text);
         assert_int_equal(state_of(fixture->other, jobs[i].id.text), MESSAGE_QUEUED);
     }
     store_service_stop(service);
@@ -126,7 +131,7 @@ static void works_on_a_store_in_memory(void **state)
     struct fixture memory = {.store = open_store("sqlite::memory:")};
     struct mailbox *mailbox = mailbox_new(NULL, NULL);
     struct error error;
-    assert_null(store_service_start(memory.store, 1, &error));
+    assert_null(store_service_start(memory.store, WRITERS, 1, &error));
     store_close(memory.store);
     memory.store = open_store("sqlite::memory:");
     struct store_service *service = start(&memory, 0);
@@ -163,6 +168,7 @@ static void stopping_finishes_what_was_submitted(void **state)
 static void one_failing_job_does_not_fail_its_neighbours(void **state)
 {
     struct fixture *fixture = *state;
+    SKIP_WITHOUT_ATOMIC_BATCHES(fixture);
     struct mailbox *mailbox = mailbox_new(NULL, NULL);
     struct store_service *service = start(fixture, 1);
     struct accept_job jobs[9];
@@ -183,6 +189,7 @@ static void one_failing_job_does_not_fail_its_neighbours(void **state)
 static void a_full_store_is_everybodys(void **state)
 {
     struct fixture *fixture = *state;
+    SKIP_WITHOUT_ATOMIC_BATCHES(fixture);
     struct mailbox *mailbox = mailbox_new(NULL, NULL);
     struct store_service *service = start(fixture, 1);
     struct accept_job jobs[5];
@@ -209,6 +216,7 @@ static void a_full_store_is_everybodys(void **state)
 static void a_locked_store_says_so_and_recovers(void **state)
 {
     struct fixture *fixture = *state;
+    SKIP_WITHOUT_ATOMIC_BATCHES(fixture);
     struct mailbox *mailbox = mailbox_new(NULL, NULL);
     struct fixture impatient = *fixture;
     struct error error;
@@ -289,6 +297,8 @@ static void many_threads_share_the_writer(void **state)
 static void the_log_does_not_grow_without_end(void **state)
 {
     struct fixture *fixture = *state;
+    if (strncmp(fixture->url, "sqlite:", 7) != 0)
+        skip();
     struct mailbox *mailbox = mailbox_new(NULL, NULL);
     struct store_service *service = start(fixture, 1);
     enum { GROUP = 512, GROUPS_MOST = 1000 };
