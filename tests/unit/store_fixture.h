@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <mongoc/mongoc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,16 +50,33 @@ static inline struct store *open_store(const char *url)
     return store;
 }
 
-/* The fresh folder's name is what no other test has; an address's options follow its path. */
-static inline void fixture_address(struct fixture *fixture)
+/* The address of a store that no other test has; the fresh folder's name sees to that. Another one of the
+ * same test has another `name`. */
+static inline void store_address(const struct fixture *fixture, const char *name, char *url, size_t size)
 {
     const char *given = getenv(STORE_VARIABLE);
-    size_t path = given != NULL ? strcspn(given, "?") : 0;
+    size_t path = given != NULL ? strcspn(given, "?") : 0; /* an address's options follow its path */
     if (given == NULL)
-        snprintf(fixture->url, sizeof fixture->url, "sqlite:%s/folder/bascule.db", fixture->folder);
+        snprintf(url, size, "sqlite:%s/%s/bascule.db", fixture->folder, name);
     else
-        snprintf(fixture->url, sizeof fixture->url, "%.*s_%s%s", (int)path, given,
-                 strrchr(fixture->folder, '-') + 1, given + path);
+        snprintf(url, size, "%.*s_%s_%s%s", (int)path, given, strrchr(fixture->folder, '-') + 1, name,
+                 given + path);
+}
+
+/* A file goes with its folder. */
+static inline void drop_store(const char *url)
+{
+    if (strncmp(url, "sqlite:", 7) == 0)
+        return;
+    mongoc_uri_t *uri = mongoc_uri_new(url);
+    mongoc_client_t *client = mongoc_client_new_from_uri(uri);
+    mongoc_database_t *database = mongoc_client_get_database(client, mongoc_uri_get_database(uri));
+    bson_error_t error;
+    if (!mongoc_database_drop(database, &error))
+        fail_msg("%s", error.message);
+    mongoc_database_destroy(database);
+    mongoc_client_destroy(client);
+    mongoc_uri_destroy(uri);
 }
 
 static inline int fixture_setup(void **state)
@@ -66,7 +84,7 @@ static inline int fixture_setup(void **state)
     struct fixture *fixture = memory_allocate(sizeof *fixture);
     strcpy(fixture->folder, "/tmp/bascule-store-XXXXXX");
     assert_non_null(mkdtemp(fixture->folder));
-    fixture_address(fixture);
+    store_address(fixture, "store", fixture->url, sizeof fixture->url);
     fixture->store = open_store(fixture->url);
     fixture->session = open_session(fixture->store);
     fixture->other = open_session(fixture->store);
@@ -81,6 +99,7 @@ static inline int fixture_teardown(void **state)
     store_session_close(fixture->session);
     store_session_close(fixture->other);
     store_close(fixture->store);
+    drop_store(fixture->url);
     snprintf(command, sizeof command, "rm -rf '%s'", fixture->folder);
     assert_int_equal(system(command), 0);
     free(fixture);
@@ -127,8 +146,8 @@ static inline struct id accept_at(struct store_session *session, const char *loc
     return id;
 }
 
-static inline struct id accept(struct store_session *session, const char *location, const char *external_id,
-                               const char *conversation)
+static inline struct id accept_one(struct store_session *session, const char *location,
+                                   const char *external_id, const char *conversation)
 {
     return accept_at(session, location, external_id, conversation, NOW);
 }

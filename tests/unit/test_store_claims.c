@@ -26,9 +26,9 @@ static void lanes_are_locations_with_due_work(void **state)
     struct fixture *fixture = *state;
     struct store_session *session = fixture->session;
     assert_lanes(session, DELIVERY, NOW, NULL, 10, "");
-    accept(session, "b", "x1", "c1");
-    accept(session, "b", "x2", "c2");
-    accept(session, "a", "x3", "c3");
+    accept_one(session, "b", "x1", "c1");
+    accept_one(session, "b", "x2", "c2");
+    accept_one(session, "a", "x3", "c3");
     accept_at(session, "c", "x4", "c4", NOW + 1);
     assert_lanes(session, DELIVERY, NOW, NULL, 10, "a b");
     assert_lanes(session, DELIVERY, NOW + 1, NULL, 10, "a b c");
@@ -66,7 +66,7 @@ static void claims_oldest_due_first_up_to_the_limit(void **state)
 static void a_lease_that_ran_out_goes_to_another(void **state)
 {
     struct fixture *fixture = *state;
-    accept(fixture->session, "a", "x1", "c1");
+    accept_one(fixture->session, "a", "x1", "c1");
     struct claimed first = claim_one(fixture->session, "p", DELIVERY, "a", NOW);
     assert_int_equal(claim_count(fixture->other, "q", DELIVERY, "a", NOW + LEASE_MS - 1), 0);
     struct claimed second = claim_one(fixture->other, "q", DELIVERY, "a", NOW + LEASE_MS);
@@ -83,7 +83,7 @@ static void a_lease_that_ran_out_goes_to_another(void **state)
 static void an_attempt_cut_off_comes_back_with_its_outcome_unknown(void **state)
 {
     struct fixture *fixture = *state;
-    accept(fixture->session, "a", "x1", "c1");
+    accept_one(fixture->session, "a", "x1", "c1");
     struct claimed first = claim_one(fixture->session, "p", DELIVERY, "a", NOW);
     assert_int_equal(begin_attempt(fixture->session, &first, NOW), STORE_OK);
     struct claimed second = claim_one(fixture->other, "q", DELIVERY, "a", NOW + LEASE_MS);
@@ -105,7 +105,7 @@ static void an_attempt_cut_off_comes_back_with_its_outcome_unknown(void **state)
 static void a_late_attempt_renews_its_lease(void **state)
 {
     struct fixture *fixture = *state;
-    accept(fixture->session, "a", "x1", "c1");
+    accept_one(fixture->session, "a", "x1", "c1");
     struct claimed claimed = claim_one(fixture->session, "p", DELIVERY, "a", NOW);
     int64_t late_ms = NOW + LEASE_MS - 1;
     struct store_attempt attempt = {.id = claimed.id,
@@ -123,7 +123,7 @@ static void a_late_attempt_renews_its_lease(void **state)
 static void a_process_never_gets_back_what_it_holds(void **state)
 {
     struct fixture *fixture = *state;
-    accept(fixture->session, "a", "x1", "c1");
+    accept_one(fixture->session, "a", "x1", "c1");
     struct claimed claimed = claim_one(fixture->session, "p", DELIVERY, "a", NOW);
     assert_int_equal(claim_count(fixture->other, "p", DELIVERY, "a", NOW + 10 * LEASE_MS), 0);
     assert_int_equal(settle_as(fixture->session, &claimed, MESSAGE_QUEUED, NOW, NOW + 10 * LEASE_MS),
@@ -134,7 +134,7 @@ static void a_process_never_gets_back_what_it_holds(void **state)
 static void late_settlement_holds_while_nobody_took_over(void **state)
 {
     struct fixture *fixture = *state;
-    accept(fixture->session, "a", "x1", "c1");
+    accept_one(fixture->session, "a", "x1", "c1");
     struct claimed claimed = claim_one(fixture->session, "p", DELIVERY, "a", NOW);
     assert_int_equal(settle_as(fixture->session, &claimed, MESSAGE_SENT, 0, NOW + 10 * LEASE_MS), STORE_OK);
     assert_int_equal(settle_as(fixture->session, &claimed, MESSAGE_DEAD, 0, NOW + 10 * LEASE_MS),
@@ -148,10 +148,10 @@ static void a_conversation_goes_in_order(void **state)
 {
     struct fixture *fixture = *state;
     struct store_session *session = fixture->session;
-    accept(session, "a", "x1", "c1");
-    accept(session, "a", "x2", "c1");
-    accept(session, "a", "x3", "c1");
-    struct id other = accept(session, "a", "y1", "c2");
+    accept_one(session, "a", "x1", "c1");
+    accept_one(session, "a", "x2", "c1");
+    accept_one(session, "a", "x3", "c1");
+    struct id other = accept_one(session, "a", "y1", "c2");
     struct store_message_list list = claim_as(session, "p", DELIVERY, "a", 10, NOW);
     assert_int_equal(list.count, 2);
     assert_string_equal(list.items[0].external_id, "x1");
@@ -179,9 +179,9 @@ static void a_deferral_holds_nothing_up_until_it_is_due(void **state)
 {
     struct fixture *fixture = *state;
     struct store_session *session = fixture->session;
-    struct id deferred = accept(session, "a", "x1", "c1");
-    struct id second = accept(session, "a", "x2", "c1");
-    struct id third = accept(session, "a", "x3", "c1");
+    struct id deferred = accept_one(session, "a", "x1", "c1");
+    struct id second = accept_one(session, "a", "x2", "c1");
+    struct id third = accept_one(session, "a", "x3", "c1");
     struct claimed claimed = claim_one(session, "p", DELIVERY, "a", NOW);
     assert_int_equal(claim_count(session, "p", DELIVERY, "a", NOW), 0);
     assert_int_equal(settle_as(session, &claimed, MESSAGE_DEFERRED, NOW + 60000, NOW), STORE_OK);
@@ -208,8 +208,8 @@ static void directions_and_locations_wait_for_themselves_only(void **state)
 {
     struct fixture *fixture = *state;
     struct id id;
-    accept(fixture->session, "a", "x1", "c1");
-    accept(fixture->session, "b", "x1", "c1");
+    accept_one(fixture->session, "a", "x1", "c1");
+    accept_one(fixture->session, "b", "x1", "c1");
     struct store_message_new inbound = new_message("a", "x1", "c1");
     inbound.direction = MESSAGE_INBOUND;
     assert_int_equal(store_message_accept(fixture->session, &inbound, id.text), STORE_OK);
@@ -221,14 +221,14 @@ static void receipts_wait_for_nobody(void **state)
 {
     struct fixture *fixture = *state;
     struct store_session *session = fixture->session;
-    accept(session, "a", "x1", "c1");
-    struct id second = accept(session, "a", "x2", "c1");
+    accept_one(session, "a", "x1", "c1");
+    struct id second = accept_one(session, "a", "x2", "c1");
     struct claimed first = claim_one(session, "p", DELIVERY, "a", NOW);
     assert_int_equal(settle_as(session, &first, MESSAGE_SENT, 0, NOW), STORE_OK);
     struct claimed sent = claim_one(session, "p", DELIVERY, "a", NOW);
     assert_int_equal(settle_as(session, &sent, MESSAGE_SENT, NOW + 10, NOW), STORE_OK);
     assert_string_equal(sent.id, second.text);
-    accept(session, "a", "x3", "c1");
+    accept_one(session, "a", "x3", "c1");
     assert_int_equal(claim_count(session, "p", DELIVERY, "a", NOW + 10), 2);
 }
 
@@ -240,7 +240,7 @@ static void a_long_conversation_is_worked_off_in_order(void **state)
     char external_id[16];
     for (size_t i = 0; i < 200; i++) {
         snprintf(external_id, sizeof external_id, "x%zu", i);
-        ids[i] = accept(fixture->session, "a", external_id, "c1");
+        ids[i] = accept_one(fixture->session, "a", external_id, "c1");
     }
     for (size_t i = 0; i < 200; i++) {
         struct store_session *session = i % 3 == 0 ? fixture->other : fixture->session;
@@ -256,7 +256,7 @@ static void a_long_conversation_is_worked_off_in_order(void **state)
 static void an_attempt_leaves_its_trace(void **state)
 {
     struct fixture *fixture = *state;
-    accept(fixture->session, "a", "x1", "c1");
+    accept_one(fixture->session, "a", "x1", "c1");
     struct claimed claimed = claim_one(fixture->session, "p", DELIVERY, "a", NOW);
     struct store_attempt attempt = {.id = claimed.id,
                                     .lease = claimed.lease,
@@ -305,7 +305,7 @@ static void an_attempt_leaves_its_trace(void **state)
 static void a_settlement_may_replace_what_was_sent(void **state)
 {
     struct fixture *fixture = *state;
-    accept(fixture->session, "a", "x1", "c1");
+    accept_one(fixture->session, "a", "x1", "c1");
     struct claimed claimed = claim_one(fixture->session, "p", DELIVERY, "a", NOW);
     assert_int_equal(begin_attempt(fixture->session, &claimed, NOW), STORE_OK);
     struct store_settlement settlement = {.id = claimed.id,
@@ -324,7 +324,7 @@ static void a_settlement_may_replace_what_was_sent(void **state)
 static void an_uncounted_attempt_is_taken_back(void **state)
 {
     struct fixture *fixture = *state;
-    accept(fixture->session, "a", "x1", "c1");
+    accept_one(fixture->session, "a", "x1", "c1");
     struct claimed claimed = claim_one(fixture->session, "p", DELIVERY, "a", NOW);
     assert_int_equal(begin_attempt(fixture->session, &claimed, NOW), STORE_OK);
     struct store_settlement settlement = {.id = claimed.id,
@@ -360,7 +360,7 @@ static void a_final_state_is_due_no_more(void **state)
     for (size_t i = 0; i < sizeof ended / sizeof ended[0]; i++) {
         char external_id[16];
         snprintf(external_id, sizeof external_id, "x%zu", i);
-        accept(fixture->session, "a", external_id, "c1");
+        accept_one(fixture->session, "a", external_id, "c1");
         struct claimed claimed = claim_one(fixture->session, "p", DELIVERY, "a", NOW);
         assert_int_equal(settle_as(fixture->session, &claimed, ended[i], NOW, NOW), STORE_OK);
         assert_int_equal(claim_count(fixture->session, "p", DELIVERY, "a", NOW), 0);
@@ -371,7 +371,7 @@ static void a_final_state_is_due_no_more(void **state)
 static void refuses_what_is_no_settlement(void **state)
 {
     struct fixture *fixture = *state;
-    accept(fixture->session, "a", "x1", "c1");
+    accept_one(fixture->session, "a", "x1", "c1");
     struct claimed claimed = claim_one(fixture->session, "p", DELIVERY, "a", NOW);
     assert_int_equal(settle_as(fixture->session, &claimed, MESSAGE_SENDING, NOW, NOW), STORE_FAILED);
     struct claimed unknown = {.id = "m0000000000001", .lease = 1}, malformed = {.id = "x", .lease = 1};
@@ -385,7 +385,7 @@ static void refuses_what_is_no_settlement(void **state)
 static void nothing_is_sent_again_while_its_receipt_is_asked_for(void **state)
 {
     struct fixture *fixture = *state;
-    accept(fixture->session, "a", "x1", "c1");
+    accept_one(fixture->session, "a", "x1", "c1");
     struct claimed claimed = claim_one(fixture->session, "p", DELIVERY, "a", NOW);
     assert_int_equal(settle_as(fixture->session, &claimed, MESSAGE_SENT, NOW, NOW), STORE_OK);
     claimed = claim_one(fixture->session, "p", DELIVERY, "a", NOW);
@@ -427,7 +427,7 @@ static void reports_are_a_track_of_their_own(void **state)
 {
     struct fixture *fixture = *state;
     struct store_session *session = fixture->session;
-    accept(session, "a", "x1", "c1");
+    accept_one(session, "a", "x1", "c1");
     settle_with_report(session, "pending", NULL, MESSAGE_SENT, NOW);
     struct claimed report = claim_one(session, "p", REPORT, "a", NOW);
     assert_int_equal(claim_count(fixture->other, "q", REPORT, "a", NOW), 0);
@@ -456,7 +456,7 @@ static void a_status_that_changes_during_its_report_is_reported_again(void **sta
 {
     struct fixture *fixture = *state;
     struct store_session *session = fixture->session;
-    accept(session, "a", "x1", "c1");
+    accept_one(session, "a", "x1", "c1");
     settle_with_report(session, "pending", NULL, MESSAGE_SENT, NOW);
     struct claimed report = claim_one(session, "p", REPORT, "a", NOW);
     settle_with_report(session, "failed", "{\"code\":1}", MESSAGE_UNDELIVERED, NOW);
@@ -475,7 +475,7 @@ static void a_report_cut_off_comes_back(void **state)
 {
     struct fixture *fixture = *state;
     struct store_session *session = fixture->session;
-    accept(session, "a", "x1", "c1");
+    accept_one(session, "a", "x1", "c1");
     settle_with_report(session, "pending", NULL, MESSAGE_SENT, NOW);
     struct claimed first = claim_one(session, "p", REPORT, "a", NOW);
     struct claimed second = claim_one(fixture->other, "q", REPORT, "a", NOW + LEASE_MS);
@@ -487,7 +487,7 @@ static void a_report_cut_off_comes_back(void **state)
 static void an_uncounted_report_is_no_try(void **state)
 {
     struct fixture *fixture = *state;
-    accept(fixture->session, "a", "x1", "c1");
+    accept_one(fixture->session, "a", "x1", "c1");
     settle_with_report(fixture->session, "pending", NULL, MESSAGE_SENT, NOW);
     struct claimed report = claim_one(fixture->session, "p", REPORT, "a", NOW);
     struct store_report_settlement settlement = {
@@ -505,7 +505,7 @@ static void replays_what_is_dead_or_rejected(void **state)
 {
     struct fixture *fixture = *state;
     struct store_session *session = fixture->session;
-    struct id id = accept(session, "a", "x1", "c1");
+    struct id id = accept_one(session, "a", "x1", "c1");
     assert_int_equal(store_message_replay(session, id.text, NULL, NOW), STORE_CONFLICT);
     assert_int_equal(store_message_replay(session, "m0000000000000", NULL, NOW), STORE_NOT_FOUND);
     struct claimed claimed = claim_one(session, "p", DELIVERY, "a", NOW);
@@ -530,7 +530,7 @@ static void replays_what_is_dead_or_rejected(void **state)
 static void a_replay_after_an_unknown_outcome_keeps_the_epoch(void **state)
 {
     struct fixture *fixture = *state;
-    accept(fixture->session, "a", "x1", "c1");
+    accept_one(fixture->session, "a", "x1", "c1");
     struct claimed claimed = claim_one(fixture->session, "p", DELIVERY, "a", NOW);
     struct store_settlement settlement = {.id = claimed.id,
                                           .lease = claimed.lease,
@@ -553,7 +553,7 @@ static void a_sweep_makes_good_a_clock_that_went_back(void **state)
     accept_at(session, "a", "leased", "c1", then);
     claim_one(session, "p", DELIVERY, "a", then);
     accept_at(session, "a", "new", "c2", then);
-    accept(session, "a", "deferred", "c3");
+    accept_one(session, "a", "deferred", "c3");
     struct claimed deferred = claim_one(session, "p", DELIVERY, "a", NOW);
     assert_int_equal(settle_as(session, &deferred, MESSAGE_DEFERRED, then, NOW), STORE_OK);
     assert_int_equal(claim_count(fixture->other, "q", DELIVERY, "a", NOW), 0);
@@ -574,9 +574,9 @@ static void counts_what_waits(void **state)
     int64_t waiting = -1;
     assert_int_equal(store_message_count(fixture->session, &waiting), STORE_OK);
     assert_int_equal(waiting, 0);
-    accept(fixture->session, "a", "x1", "c1");
-    accept(fixture->session, "a", "x2", "c1");
-    accept(fixture->session, "b", "x3", "c1");
+    accept_one(fixture->session, "a", "x1", "c1");
+    accept_one(fixture->session, "a", "x2", "c1");
+    accept_one(fixture->session, "b", "x3", "c1");
     struct claimed claimed = claim_one(fixture->session, "p", DELIVERY, "b", NOW);
     assert_int_equal(settle_as(fixture->session, &claimed, MESSAGE_SENT, NOW, NOW), STORE_OK);
     assert_int_equal(store_message_count(fixture->session, &waiting), STORE_OK);

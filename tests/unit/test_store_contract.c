@@ -21,7 +21,7 @@ static void refuses_addresses_it_does_not_know(void **state)
 static void keeps_what_it_has_when_opened_again(void **state)
 {
     struct fixture *fixture = *state;
-    struct id id = accept(fixture->session, "loc", "x1", "c1");
+    struct id id = accept_one(fixture->session, "loc", "x1", "c1");
     struct store *again = open_store(fixture->url);
     struct store_session *session = open_session(again);
     struct store_message message = get(session, id.text);
@@ -95,7 +95,7 @@ static void takes_empty_and_large_payloads(void **state)
 static void answers_the_same_message_with_the_first_ones_id(void **state)
 {
     struct fixture *fixture = *state;
-    struct id first = accept(fixture->session, "loc", "x1", "c1"), again;
+    struct id first = accept_one(fixture->session, "loc", "x1", "c1"), again;
     struct store_message_new new = new_message("loc", "x1", "another conversation");
     new.now_ms += 5000;
     assert_int_equal(store_message_accept(fixture->other, &new, again.text), STORE_DUPLICATE);
@@ -111,9 +111,9 @@ static void tells_directions_locations_and_ids_apart(void **state)
 {
     struct fixture *fixture = *state;
     struct id id;
-    accept(fixture->session, "ab", "c", "k");
-    accept(fixture->session, "a", "bc", "k");
-    accept(fixture->session, "ab", "cc", "k");
+    accept_one(fixture->session, "ab", "c", "k");
+    accept_one(fixture->session, "a", "bc", "k");
+    accept_one(fixture->session, "ab", "cc", "k");
     struct store_message_new new = new_message("ab", "c", "k");
     new.direction = MESSAGE_INBOUND;
     assert_int_equal(store_message_accept(fixture->session, &new, id.text), STORE_OK);
@@ -138,7 +138,7 @@ static void ids_grow_whatever_the_clock_does(void **state)
 static void knows_no_malformed_ids(void **state)
 {
     struct fixture *fixture = *state;
-    struct id id = accept(fixture->session, "loc", "x1", "c1");
+    struct id id = accept_one(fixture->session, "loc", "x1", "c1");
     struct store_message message;
     static const char *const ids[] = {"",
                                       "m",
@@ -176,8 +176,8 @@ static void a_batch_is_seen_whole_or_not_at_all(void **state)
     SKIP_WITHOUT_ATOMIC_BATCHES(fixture);
     struct store_message message;
     assert_int_equal(store_batch_begin(fixture->session), STORE_OK);
-    struct id first = accept(fixture->session, "loc", "x1", "c1");
-    struct id second = accept(fixture->session, "loc", "x2", "c2");
+    struct id first = accept_one(fixture->session, "loc", "x1", "c1");
+    struct id second = accept_one(fixture->session, "loc", "x2", "c2");
     assert_true(strcmp(second.text, first.text) > 0);
     assert_int_equal(store_message_get(fixture->other, first.text, &message), STORE_NOT_FOUND);
     assert_int_equal(store_batch_commit(fixture->session), STORE_OK);
@@ -191,10 +191,10 @@ static void an_aborted_batch_leaves_nothing(void **state)
     SKIP_WITHOUT_ATOMIC_BATCHES(fixture);
     struct store_message message;
     assert_int_equal(store_batch_begin(fixture->session), STORE_OK);
-    struct id id = accept(fixture->session, "loc", "x1", "c1");
+    struct id id = accept_one(fixture->session, "loc", "x1", "c1");
     store_batch_abort(fixture->session);
     assert_int_equal(store_message_get(fixture->session, id.text, &message), STORE_NOT_FOUND);
-    accept(fixture->session, "loc", "x1", "c1");
+    accept_one(fixture->session, "loc", "x1", "c1");
 }
 
 static void where_batches_are_not_atomic_each_call_stays(void **state)
@@ -204,7 +204,7 @@ static void where_batches_are_not_atomic_each_call_stays(void **state)
         skip();
     assert_int_equal(store_batch_begin(fixture->session), STORE_OK);
     assert_int_equal(store_batch_begin(fixture->session), STORE_FAILED);
-    struct id id = accept(fixture->session, "loc", "x1", "c1");
+    struct id id = accept_one(fixture->session, "loc", "x1", "c1");
     assert_int_equal(state_of(fixture->other, id.text), MESSAGE_QUEUED);
     store_batch_abort(fixture->session);
     assert_int_equal(state_of(fixture->other, id.text), MESSAGE_QUEUED);
@@ -234,7 +234,7 @@ static void one_writer_waits_for_another(void **state)
     assert_int_equal(store_open(&(struct store_options){fixture->url, 20}, &impatient, &error), 0);
     struct store_session *session = open_session(impatient);
     assert_int_equal(store_batch_begin(fixture->session), STORE_OK);
-    accept(fixture->session, "loc", "x1", "c1");
+    accept_one(fixture->session, "loc", "x1", "c1");
     assert_int_equal(store_probe(session, NOW), STORE_BUSY);
     assert_true(strlen(store_session_error(session)) > 0);
     assert_int_equal(store_batch_begin(session), STORE_BUSY);
@@ -271,9 +271,9 @@ static void lists_newest_first_by_state_and_location(void **state)
 {
     struct fixture *fixture = *state;
     struct store_session *session = fixture->session;
-    accept(session, "a", "x1", "c1");
-    accept(session, "b", "x2", "c2");
-    accept(session, "a", "x3", "c3");
+    accept_one(session, "a", "x1", "c1");
+    accept_one(session, "b", "x2", "c2");
+    accept_one(session, "a", "x3", "c3");
     struct claimed claimed = claim_one(session, "p", TRACK_DELIVERY, "a", NOW);
     assert_int_equal(settle_as(session, &claimed, MESSAGE_DEAD, 0, NOW), STORE_OK);
     assert_lists(session, (struct store_message_filter){.state = -1, .limit = 10}, "x3 x2 x1");
@@ -318,7 +318,7 @@ static void what_is_older_is_not_looked_at(void **state)
         accept_at(fixture->session, "a", external_id, external_id, NOW - 1);
     }
     assert_int_equal(store_batch_commit(fixture->session), STORE_OK);
-    accept(fixture->session, "a", "new", "c");
+    accept_one(fixture->session, "a", "new", "c");
     struct store_message_list list = list_messages(
         fixture->session, (struct store_message_filter){.state = -1, .limit = 10, .since_ms = NOW});
     assert_int_equal(list.count, 1);
@@ -383,8 +383,8 @@ static void lists_in_pages_that_miss_nothing(void **state)
 static void a_full_last_page_is_the_end(void **state)
 {
     struct fixture *fixture = *state;
-    accept(fixture->session, "a", "x1", "c");
-    accept(fixture->session, "a", "x2", "c");
+    accept_one(fixture->session, "a", "x1", "c");
+    accept_one(fixture->session, "a", "x2", "c");
     struct store_message_list list =
         list_messages(fixture->session, (struct store_message_filter){.state = -1, .limit = 2});
     assert_int_equal(list.count, 2);
@@ -406,7 +406,7 @@ static void finds_ids_before_words(void **state)
     struct store_session *session = fixture->session;
     accept_text(session, "x1", "{\"body\":\"Your code is 4711, 100% safe_\"}");
     accept_text(session, "x2", "{\"body\":\"mentions x1 only\"}");
-    struct id id = accept(session, "b", "x1", "c");
+    struct id id = accept_one(session, "b", "x1", "c");
     assert_lists(session, (struct store_message_filter){.state = -1, .query = "x1", .limit = 10}, "x1 x1");
     assert_lists(session,
                  (struct store_message_filter){.state = -1, .location = "b", .query = "x1", .limit = 10},
@@ -426,7 +426,7 @@ static void finds_ids_before_words(void **state)
 static void finds_words_of_what_was_sent(void **state)
 {
     struct fixture *fixture = *state;
-    accept(fixture->session, "a", "x1", "c1");
+    accept_one(fixture->session, "a", "x1", "c1");
     struct claimed claimed = claim_one(fixture->session, "p", TRACK_DELIVERY, "a", NOW);
     assert_int_equal(begin_attempt(fixture->session, &claimed, NOW), STORE_OK);
     assert_lists(fixture->session, (struct store_message_filter){.state = -1, .query = "0917", .limit = 10},
@@ -441,7 +441,7 @@ static void a_page_does_bounded_work(void **state)
     for (int i = 0; i < STORE_LIST_EXAMINED_MOST; i++) {
         char external_id[16];
         snprintf(external_id, sizeof external_id, "x%d", i);
-        accept(fixture->session, "a", external_id, external_id);
+        accept_one(fixture->session, "a", external_id, external_id);
     }
     assert_int_equal(store_batch_commit(fixture->session), STORE_OK);
     struct store_message_filter filter = {.state = -1, .query = "haystack", .limit = 10};

@@ -329,7 +329,7 @@ static enum store_status begin_with(struct store_session *session, const struct 
 
 static struct claimed accept_and_claim(struct store_session *session, const char *external_id)
 {
-    accept(session, "a", external_id, external_id);
+    accept_one(session, "a", external_id, external_id);
     return claim_one(session, "p", TRACK_DELIVERY, "a", NOW);
 }
 

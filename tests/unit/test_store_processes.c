@@ -170,7 +170,7 @@ static void each_message_is_claimed_once(void **state)
         snprintf(external_id, sizeof external_id, "x%d", i);
         snprintf(location, sizeof location, "l%d", i % LOCATIONS);
         snprintf(conversation, sizeof conversation, "c%d", i / 3); /* a third of them wait for another */
-        accept(fixture->session, location, external_id, conversation);
+        accept_one(fixture->session, location, external_id, conversation);
     }
     assert_int_equal(store_batch_commit(fixture->session), STORE_OK);
     reclose(fixture);
@@ -365,12 +365,13 @@ static void probe_once(struct worker *worker)
 static void a_new_store_is_made_by_one_of_many(void **state)
 {
     struct fixture *fixture = *state;
-    char url[160];
+    char name[16], url[512];
     for (int i = 0; i < 8; i++) {
-        const char *name = strrchr(fixture->url, '/');
-        snprintf(url, sizeof url, "%.*s/new-%d/x.db", (int)(name - fixture->url), fixture->url, i);
+        snprintf(name, sizeof name, "new%d", i);
+        store_address(fixture, name, url, sizeof url);
         struct buffer lines = run_workers(url, probe_once);
         buffer_deinit(&lines);
+        drop_store(url);
     }
 }
 

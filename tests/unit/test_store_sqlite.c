@@ -41,7 +41,7 @@ static void accept_many(struct store_session *session, const char *location, con
     for (int i = first; i < first + count; i++) {
         char external_id[16];
         snprintf(external_id, sizeof external_id, "x%d", i);
-        accept(session, location, external_id, conversation != NULL ? conversation : external_id);
+        accept_one(session, location, external_id, conversation != NULL ? conversation : external_id);
     }
     assert_int_equal(store_batch_commit(session), STORE_OK);
 }
@@ -319,7 +319,7 @@ static void files_are_the_owners_alone(void **state)
     struct fixture *fixture = *state;
     char path[128];
     struct stat status;
-    accept(fixture->session, "a", "x1", "c1");
+    accept_one(fixture->session, "a", "x1", "c1");
     static const struct {
         const char *name;
         mode_t mode;
@@ -362,7 +362,7 @@ static void assert_listed(struct store_session *session, const char *location)
 static void a_file_of_version_1_is_brought_up_to_date(void **state)
 {
     struct fixture *fixture = *state;
-    struct id id = accept(fixture->session, "a", "x1", "c1");
+    struct id id = accept_one(fixture->session, "a", "x1", "c1");
     pragma(fixture->session,
            "DROP TABLE message_place; DROP TABLE memory; DROP TABLE memory_mark; DROP TABLE rules_version;"
            "DROP TABLE rules_revision; PRAGMA user_version=1");
@@ -438,7 +438,7 @@ static void the_log_is_moved_into_the_file(void **state)
     for (int i = 0; !store_session_tend_due(session); i++)
         accept_many(session, "a", NULL, i * 5000, 5000);
     assert_int_equal(store_session_tend(fixture->other), STORE_OK);
-    accept(session, "a", "one more", "c");
+    accept_one(session, "a", "one more", "c");
     assert_false(store_session_tend_due(session));
     assert_int_equal(store_session_tend(session), STORE_OK);
 }
