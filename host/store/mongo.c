@@ -401,6 +401,17 @@ enum store_status mongo_forget(struct store_session *session, enum mongo_collect
     return status;
 }
 
+/* The driver answers a find-and-modify that the majority did not confirm as done. */
+static bool is_unconfirmed(const bson_t *reply, bson_error_t *error)
+{
+    bson_iter_t top, code;
+    if (!bson_iter_init(&top, reply) || !bson_iter_find_descendant(&top, "writeConcernError.code", &code))
+        return false;
+    bson_set_error(error, MONGOC_ERROR_WRITE_CONCERN, (uint32_t)bson_iter_as_int64(&code),
+                   "the majority of the replica set did not confirm in time");
+    return true;
+}
+
 /* "value" of the reply is the document, or null. */
 static enum store_status taken(const bson_t *reply, bson_t *before)
 {
@@ -444,6 +455,7 @@ enum store_status mongo_take(struct store_session *session, enum mongo_collectio
         mongoc_find_and_modify_opts_t *options = take_options(sort, change, fields);
         bool done = mongoc_collection_find_and_modify_with_opts(collection_of(session, collection), filter,
                                                                 options, &reply, &error);
+        done = done && !is_unconfirmed(&reply, &error);
         status = written(session, done, &error);
         if (status == STORE_OK)
             status = taken(&reply, before);

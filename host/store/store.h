@@ -220,7 +220,7 @@ void store_lanes_deinit(struct store_lanes *lanes);
  * On TRACK_DELIVERY a message that is to be sent is left alone while an older message of its conversation (of
  * the same direction) is queued or sending, or deferred and due: order is kept within a conversation; a
  * deferral by rule holds nothing up. It loses its due time and becomes due again when the older one no longer
- * stands in its way.
+ * stands in its way (MongoDB: within a minute, where the process that settled the older one died of it).
  *
  * Work whose lease ran out comes back with lease_expired; a message whose state is SENDING also with
  * outcome_unknown: what became of its attempt nobody knows. `owner` names one run of one process: it never
@@ -243,7 +243,9 @@ enum store_status store_message_claim(struct store_session *session, const struc
  * the claim, so that no other process takes the message over during the call.
  *
  * The rule's effects on memory happen with it, as by store_memory_apply for this message: all of them and the
- * attempt, or, where one of their conditions does not hold, nothing and REFUSED. */
+ * attempt, or, where one of their conditions does not hold, nothing and REFUSED. On MongoDB they happen just
+ * before it: where the process dies in between, or another one takes the message over, they stand without the
+ * attempt until the message's next ones take their place. */
 struct store_effect;
 struct store_attempt {
     const char *id;
