@@ -381,22 +381,28 @@ static enum store_status find_past(struct store_session *session, enum mongo_col
 }
 
 /* The filter holds their time too: one may have been given a later end since it was found. */
+enum store_status mongo_forget_these(struct store_session *session, enum mongo_collection collection,
+                                     const bson_t *ids, int64_t now_ms)
+{
+    bson_error_t error;
+    enum store_status status = broken(session);
+    if (status != STORE_OK || bson_empty(ids))
+        return status;
+    bson_t *filter = past_its_time(now_ms);
+    BCON_APPEND(filter, "_id", "{", "$in", BCON_ARRAY(ids), "}");
+    bool done = mongoc_collection_delete_many(collection_of(session, collection), filter, NULL, NULL, &error);
+    bson_destroy(filter);
+    return written(session, done, &error);
+}
+
 enum store_status mongo_forget(struct store_session *session, enum mongo_collection collection,
                                unsigned limit, int64_t now_ms, bool *more)
 {
     bson_t ids = BSON_INITIALIZER;
-    bson_error_t error;
     enum store_status status = find_past(session, collection, limit, now_ms, &ids);
-    unsigned count = (unsigned)bson_count_keys(&ids);
-    *more = count == limit;
-    if (status == STORE_OK && count > 0) {
-        bson_t *filter = past_its_time(now_ms);
-        BCON_APPEND(filter, "_id", "{", "$in", BCON_ARRAY(&ids), "}");
-        bool done =
-            mongoc_collection_delete_many(collection_of(session, collection), filter, NULL, NULL, &error);
-        status = written(session, done, &error);
-        bson_destroy(filter);
-    }
+    *more = bson_count_keys(&ids) == limit;
+    if (status == STORE_OK)
+        status = mongo_forget_these(session, collection, &ids, now_ms);
     bson_destroy(&ids);
     return status;
 }

@@ -108,6 +108,9 @@ enum store_status mongo_remove(struct store_session *session, enum mongo_collect
  * whether there may be more. */
 enum store_status mongo_forget(struct store_session *session, enum mongo_collection collection,
                                unsigned limit, int64_t now_ms, bool *more);
+/* Of the documents with these ids (an array, borrowed), those whose time is over. */
+enum store_status mongo_forget_these(struct store_session *session, enum mongo_collection collection,
+                                     const bson_t *ids, int64_t now_ms);
 
 /* Changes one document, atomically the first of `sort` (NULL: any), and gives it as it was before: NOT_FOUND
  * where none matches. `update` NULL removes it. `fields` is a projection, or NULL. The caller destroys

@@ -4,24 +4,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/effects.h"
 #include "store/sqlite.h"
 
 /* ---- entries ---- */
 
 struct entry {
-    int64_t id;    /* 0: there is none */
-    int64_t count; /* without the message's own share */
-    int64_t added; /* the message's own share */
-    char *value, *previous;
-    bool own; /* the value is what the message itself set or forgot */
-    int64_t previous_expires_ms, expires_ms;
+    int64_t id; /* 0: there is none */
+    struct memory_entry is;
 };
 
 static void entry_deinit(struct entry *entry)
 {
-    free(entry->value);
-    free(entry->previous);
-    *entry = (struct entry){0};
+    memory_entry_deinit(&entry->is);
+    entry->id = 0;
 }
 
 static const char FIND[] =
@@ -42,13 +38,13 @@ static enum store_status find(struct store_session *session, const struct store_
     if (status != STORE_OK)
         return status == STORE_NOT_FOUND ? STORE_OK : status;
     entry->id = sqlite3_column_int64(s, 0);
-    entry->added = sqlite3_column_int64(s, 2);
-    entry->count = sqlite3_column_int64(s, 1) - entry->added;
-    entry->value = sqlite_text(s, 3);
-    entry->previous = sqlite_text(s, 4);
-    entry->own = sqlite3_column_int(s, 5) != 0;
-    entry->previous_expires_ms = sqlite3_column_int64(s, 6);
-    entry->expires_ms = sqlite3_column_int64(s, 7);
+    entry->is.added = sqlite3_column_int64(s, 2);
+    entry->is.count = sqlite3_column_int64(s, 1) - entry->is.added;
+    entry->is.value = sqlite_text(s, 3);
+    entry->is.previous = sqlite_text(s, 4);
+    entry->is.own = sqlite3_column_int(s, 5) != 0;
+    entry->is.previous_expires_ms = sqlite3_column_int64(s, 6);
+    entry->is.expires_ms = sqlite3_column_int64(s, 7);
     sqlite3_reset(s);
     return STORE_OK;
 }
@@ -58,17 +54,9 @@ static enum store_status find_kept(struct store_session *session, const struct s
                                    const char *message_id, int64_t now_ms, struct entry *entry)
 {
     enum store_status status = find(session, key, message_id, entry);
-    if (entry->expires_ms <= now_ms)
+    if (entry->is.expires_ms <= now_ms)
         entry_deinit(entry);
     return status;
-}
-
-/* The value as the message is shown it: not what it did itself. */
-static const char *value_shown(const struct entry *entry, int64_t now_ms)
-{
-    if (!entry->own)
-        return entry->value;
-    return entry->previous_expires_ms > now_ms ? entry->previous : NULL;
 }
 
 /* ---- reading ---- */
@@ -79,8 +67,8 @@ static enum store_status read_entry(struct store_session *session, const struct 
 {
     struct entry entry;
     enum store_status status = find_kept(session, key, message_id, now_ms, &entry);
-    const char *value = value_shown(&entry, now_ms);
-    *remembered = (struct store_remembered){entry.count, value != NULL ? text_duplicate(value) : NULL};
+    const char *value = memory_entry_value(&entry.is, now_ms);
+    *remembered = (struct store_remembered){entry.is.count, value != NULL ? text_duplicate(value) : NULL};
     entry_deinit(&entry);
     return status;
 }
@@ -103,52 +91,12 @@ static enum store_status memory_read(struct store_session *session, const char *
 
 /* ---- conditions ---- */
 
-static bool same_entry(const struct store_memory_key *a, const struct store_memory_key *b)
-{
-    return strcmp(a->key, b->key) == 0 && strcmp(a->name, b->name) == 0 && strcmp(a->scope, b->scope) == 0;
-}
-
-static bool adds_to_same(const struct store_effect *a, const struct store_effect *b)
-{
-    return a->op == EFFECT_ADD && b->op == EFFECT_ADD && same_entry(&a->entry, &b->entry);
-}
-
-/* Whether an effect before the one at `index` stands for it too: additions to one counter are one. */
-static bool is_taken_together(const struct store_effect *effects, size_t index)
-{
-    for (size_t i = 0; i < index; i++)
-        if (adds_to_same(&effects[i], &effects[index]))
-            return true;
-    return false;
-}
-
-/* Of all additions to this one's counter. */
-static struct store_effect sum_of(const struct store_effect *effects, size_t count, size_t index)
-{
-    struct store_effect sum = effects[index];
-    for (size_t i = index + 1; i < count; i++) {
-        if (!adds_to_same(&effects[i], &sum))
-            continue;
-        sum.by += effects[i].by;
-        sum.most = effects[i].most < sum.most ? effects[i].most : sum.most;
-        sum.expires_ms = effects[i].expires_ms > sum.expires_ms ? effects[i].expires_ms : sum.expires_ms;
-    }
-    return sum;
-}
-
-static bool holds(const struct store_effect *effect, const struct entry *entry)
-{
-    if (effect->op == EFFECT_ADD)
-        return entry->count + effect->by <= effect->most;
-    return effect->op != EFFECT_SET || !effect->first || entry->own || entry->value == NULL;
-}
-
 static enum store_status check(struct store_session *session, const char *message_id,
                                const struct store_effect *effect, int64_t now_ms)
 {
     struct entry entry;
     enum store_status status = find_kept(session, &effect->entry, message_id, now_ms, &entry);
-    if (status == STORE_OK && !holds(effect, &entry))
+    if (status == STORE_OK && !effect_holds(effect, &entry.is))
         status = STORE_REFUSED;
     entry_deinit(&entry);
     return status;
@@ -198,7 +146,7 @@ static enum store_status add(struct store_session *session, const char *message_
 {
     sqlite3_stmt *s = sqlite_statement(session, COUNT);
     sqlite3_bind_int64(s, 1, entry->id);
-    sqlite3_bind_int64(s, 2, entry->count + effect->by);
+    sqlite3_bind_int64(s, 2, entry->is.count + effect->by);
     sqlite3_bind_int64(s, 3, effect->expires_ms);
     enum store_status status = sqlite_run(session, s);
     if (status != STORE_OK || message_id == NULL)
@@ -218,8 +166,8 @@ static enum store_status keep(struct store_session *session, const char *message
     sqlite3_bind_int64(s, 1, entry->id);
     sqlite_bind_text(s, 2, value);
     sqlite_bind_text(s, 3, message_id);
-    sqlite_bind_text(s, 4, entry->own ? entry->previous : entry->value);
-    sqlite3_bind_int64(s, 5, entry->own ? entry->previous_expires_ms : entry->expires_ms);
+    sqlite_bind_text(s, 4, entry->is.own ? entry->is.previous : entry->is.value);
+    sqlite3_bind_int64(s, 5, entry->is.own ? entry->is.previous_expires_ms : entry->is.expires_ms);
     sqlite3_bind_int64(s, 6, expires_ms);
     return sqlite_run(session, s);
 }
@@ -229,56 +177,30 @@ static enum store_status apply(struct store_session *session, const char *messag
 {
     struct entry entry;
     enum store_status status = find(session, &effect->entry, message_id, &entry);
-    bool kept = entry.expires_ms > now_ms;
+    bool kept = entry.is.expires_ms > now_ms;
     if (status == STORE_OK && !kept && effect->op != EFFECT_FORGET)
         status = begin_anew(session, effect, &entry);
     if (status == STORE_OK && effect->op == EFFECT_ADD)
         status = add(session, message_id, effect, &entry);
     else if (status == STORE_OK && effect->op == EFFECT_SET)
         status = keep(session, message_id, effect->value, effect->expires_ms, &entry);
-    else if (status == STORE_OK && kept && entry.value != NULL)
-        status = keep(session, message_id, NULL, entry.expires_ms, &entry);
+    else if (status == STORE_OK && kept && entry.is.value != NULL)
+        status = keep(session, message_id, NULL, entry.is.expires_ms, &entry);
     entry_deinit(&entry);
     return status;
-}
-
-static bool is_sound(const struct store_effect *effect)
-{
-    const int64_t most = STORE_EFFECT_NUMBER_MOST;
-    if (effect->op == EFFECT_SET)
-        return effect->value != NULL;
-    if (effect->op == EFFECT_FORGET)
-        return true;
-    return effect->by >= -most && effect->by <= most && effect->most >= -most;
-}
-
-static enum store_status check_limits(struct store_session *session, const struct store_effect *effects,
-                                      size_t count)
-{
-    if (count > STORE_EFFECTS_MOST)
-        return store_session_refuse(session, "too many effects on memory in one call");
-    for (size_t i = 0; i < count; i++)
-        if (!is_sound(&effects[i]))
-            return store_session_refuse(session,
-                                        "an effect on memory with no value, or a number out of range");
-    return STORE_OK;
 }
 
 /* All conditions first: within a batch nothing can be taken back. */
 enum store_status sqlite_memory_apply(struct store_session *session, const char *message_id,
                                       const struct store_effect *effects, size_t count, int64_t now_ms)
 {
-    enum store_status status = check_limits(session, effects, count);
-    for (size_t i = 0; status == STORE_OK && i < count; i++) {
-        struct store_effect effect = sum_of(effects, count, i);
-        if (!is_taken_together(effects, i))
-            status = check(session, message_id, &effect, now_ms);
-    }
-    for (size_t i = 0; status == STORE_OK && i < count; i++) {
-        struct store_effect effect = sum_of(effects, count, i);
-        if (!is_taken_together(effects, i))
-            status = apply(session, message_id, &effect, now_ms);
-    }
+    struct store_effect taken[STORE_EFFECTS_MOST];
+    enum store_status status = effects_check(session, effects, count);
+    size_t taken_count = status == STORE_OK ? effects_take_together(effects, count, taken) : 0;
+    for (size_t i = 0; status == STORE_OK && i < taken_count; i++)
+        status = check(session, message_id, &taken[i], now_ms);
+    for (size_t i = 0; status == STORE_OK && i < taken_count; i++)
+        status = apply(session, message_id, &taken[i], now_ms);
     return status;
 }
 

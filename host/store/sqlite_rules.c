@@ -1,10 +1,9 @@
 /* Versions of the agencies' rules. */
 #include "store/store_rules.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 
+#include "store/rules.h"
 #include "store/sqlite.h"
 
 /* ---- reading ---- */
@@ -154,16 +153,6 @@ static const char FORGET_SOURCES[] =
 static const char COUNT_REVISION[] = "INSERT INTO rules_revision (id, revision) VALUES (1, 1)"
                                      " ON CONFLICT (id) DO UPDATE SET revision = revision + 1";
 
-static bool is_running(enum store_rules_mode mode)
-{
-    return mode <= RULES_CANARY;
-}
-
-static unsigned percent_of(enum store_rules_mode mode, unsigned percent)
-{
-    return mode == RULES_CANARY ? percent : 0;
-}
-
 static enum store_status next_version(struct store_session *session, const char *agency, uint64_t *version)
 {
     sqlite3_stmt *s = sqlite_statement(session, NEWEST);
@@ -185,7 +174,7 @@ static enum store_status insert(struct store_session *session, const struct stor
     sqlite_bind_text(s, 3, rules->hash);
     sqlite3_bind_int(s, 4, (int)origin);
     sqlite3_bind_int(s, 5, (int)rules->mode);
-    sqlite3_bind_int64(s, 6, percent_of(rules->mode, rules->percent));
+    sqlite3_bind_int64(s, 6, rules_percent(rules->mode, rules->percent));
     sqlite_bind_text(s, 7, rules->by);
     sqlite_bind_text(s, 8, rules->note);
     sqlite3_bind_int64(s, 9, rules->now_ms);
@@ -198,8 +187,8 @@ static enum store_status insert(struct store_session *session, const struct stor
 static enum store_status supersede(struct store_session *session, const struct store_rules_change *by,
                                    enum store_rules_origin origin)
 {
-    char reason[64];
-    snprintf(reason, sizeof reason, "superseded by version %" PRIu64, by->version);
+    char reason[RULES_REASON_SIZE];
+    rules_superseded_reason(by->version, reason);
     sqlite3_stmt *s = sqlite_statement(session, SUPERSEDE);
     sqlite_bind_text(s, 1, by->agency);
     sqlite3_bind_int(s, 2, by->mode == RULES_LIVE ? RULES_LIVE : RULES_SHADOW);
@@ -244,15 +233,6 @@ static enum store_status add(struct store_session *session, const struct store_r
     return status;
 }
 
-static enum store_status check(struct store_session *session, const struct store_rules_new *rules)
-{
-    if (rules->source.length > STORE_RULES_SOURCE_MOST_BYTES)
-        return store_session_refuse(session, "the source of the rules is too large");
-    return is_running(rules->mode)
-               ? STORE_OK
-               : store_session_refuse(session, "rules are added as live, shadow or canary");
-}
-
 static const char NEWEST_PUBLISHED[] =
     "SELECT max(version) FROM rules_version WHERE agency = ?1 AND origin = 0";
 
@@ -276,7 +256,7 @@ static enum store_status rules_add(struct store_session *session, const struct s
     enum store_status status = sqlite_write_begin(session);
     if (status != STORE_OK)
         return status;
-    status = check(session, rules);
+    status = rules_new_check(session, rules);
     if (status == STORE_OK)
         status = check_expected(session, rules);
     if (status == STORE_OK)
@@ -316,7 +296,7 @@ static enum store_status rules_record(struct store_session *session, const struc
     enum store_status status = sqlite_write_begin(session);
     if (status != STORE_OK)
         return status;
-    status = check(session, &live);
+    status = rules_new_check(session, &live);
     if (status == STORE_OK)
         status = find_same(session, &live, version);
     if (status == STORE_NOT_FOUND)
@@ -347,7 +327,7 @@ static enum store_status check_change(struct store_session *session, const struc
     sqlite3_reset(s);
     if (!expected || !published)
         return STORE_CONFLICT;
-    return forgotten && is_running(change->mode) ? STORE_NOT_FOUND : STORE_OK;
+    return forgotten && rules_mode_runs(change->mode) ? STORE_NOT_FOUND : STORE_OK;
 }
 
 static enum store_status change_mode(struct store_session *session, const struct store_rules_change *change)
@@ -356,7 +336,7 @@ static enum store_status change_mode(struct store_session *session, const struct
     sqlite_bind_text(s, 1, change->agency);
     sqlite3_bind_int64(s, 2, (int64_t)change->version);
     sqlite3_bind_int(s, 3, (int)change->mode);
-    sqlite3_bind_int64(s, 4, percent_of(change->mode, change->percent));
+    sqlite3_bind_int64(s, 4, rules_percent(change->mode, change->percent));
     sqlite_bind_text(s, 5, change->reason);
     sqlite_bind_text(s, 6, change->by);
     sqlite3_bind_int64(s, 7, change->now_ms);
@@ -372,7 +352,7 @@ static enum store_status rules_set_mode(struct store_session *session,
     status = check_change(session, change);
     if (status == STORE_OK)
         status = change_mode(session, change);
-    if (status == STORE_OK && is_running(change->mode))
+    if (status == STORE_OK && rules_mode_runs(change->mode))
         status = supersede(session, change, RULES_PUBLISHED);
     if (status == STORE_OK)
         status = count_revision(session);

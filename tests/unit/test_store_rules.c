@@ -385,6 +385,7 @@ static void rules_outlive_the_process(void **state)
 static void a_batch_is_whole_or_nothing(void **state)
 {
     struct fixture *fixture = *state;
+    SKIP_WITHOUT_ATOMIC_BATCHES(fixture);
     assert_int_equal(store_batch_begin(fixture->session), STORE_OK);
     add(fixture->session, "acme", RULES_LIVE, "1");
     store_batch_abort(fixture->session);
