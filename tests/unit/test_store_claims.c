@@ -2,6 +2,11 @@
  * that header alone. */
 #include "store_fixture.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/clock.h"
+
 #define DELIVERY TRACK_DELIVERY
 #define REPORT TRACK_REPORT
 
@@ -249,6 +254,79 @@ static void a_long_conversation_is_worked_off_in_order(void **state)
         assert_int_equal(settle_as(session, &claimed, MESSAGE_SENT, 0, NOW), STORE_OK);
     }
     assert_int_equal(claim_count(fixture->session, "p", DELIVERY, "a", NOW + 1), 0);
+}
+
+#define HANDS 6
+#define CONVERSATIONS 3
+#define EACH 60
+#define HANDS_PATIENCE_MS 60000
+
+struct shared {
+    atomic_int next[CONVERSATIONS]; /* of each conversation the number that is to be sent next */
+    atomic_int settled, wrong;
+};
+
+struct hand {
+    struct shared *shared;
+    struct store_session *session;
+    char name[8];
+    pthread_t thread;
+};
+
+static void hand_settle(struct hand *hand, const struct store_message *message)
+{
+    int conversation = -1, number = -1;
+    sscanf(message->external_id, "%d-%d", &conversation, &number);
+    struct store_settlement settlement = {
+        .id = message->id, .lease = message->lease, .state = MESSAGE_SENT, .now_ms = NOW};
+    if (atomic_fetch_add(&hand->shared->next[conversation], 1) != number ||
+        store_message_settle(hand->session, &settlement) != STORE_OK)
+        atomic_fetch_add(&hand->shared->wrong, 1);
+    atomic_fetch_add(&hand->shared->settled, 1);
+}
+
+static void *hand_main(void *argument)
+{
+    struct hand *hand = argument;
+    int64_t until_ms = clock_monotonic_ms() + HANDS_PATIENCE_MS;
+    while (atomic_load(&hand->shared->settled) < CONVERSATIONS * EACH && clock_monotonic_ms() < until_ms) {
+        struct store_message_list list;
+        struct store_claim claim = {DELIVERY, "a", hand->name, 1, NOW, LEASE_MS};
+        if (store_message_claim(hand->session, &claim, &list) != STORE_OK) {
+            atomic_fetch_add(&hand->shared->wrong, 1);
+            break;
+        }
+        for (size_t i = 0; i < list.count; i++)
+            hand_settle(hand, &list.items[i]);
+        store_message_list_deinit(&list);
+    }
+    return NULL;
+}
+
+/* All at one moment: what one settlement failed to free would stay where it is. */
+static void many_hands_keep_the_order_and_forget_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    struct shared shared = {0};
+    struct hand hands[HANDS];
+    char external_id[16], conversation[16];
+    for (int i = 0; i < EACH; i++)
+        for (int j = 0; j < CONVERSATIONS; j++) {
+            snprintf(external_id, sizeof external_id, "%d-%d", j, i);
+            snprintf(conversation, sizeof conversation, "c%d", j);
+            accept_one(fixture->session, "a", external_id, conversation);
+        }
+    for (int i = 0; i < HANDS; i++) {
+        hands[i] = (struct hand){.shared = &shared, .session = open_session(fixture->store)};
+        snprintf(hands[i].name, sizeof hands[i].name, "p%d", i);
+        assert_int_equal(pthread_create(&hands[i].thread, NULL, hand_main, &hands[i]), 0);
+    }
+    for (int i = 0; i < HANDS; i++) {
+        pthread_join(hands[i].thread, NULL);
+        store_session_close(hands[i].session);
+    }
+    assert_int_equal(shared.wrong, 0);
+    assert_int_equal(shared.settled, CONVERSATIONS * EACH);
 }
 
 /* ---- attempts and settlements ---- */
@@ -598,6 +676,7 @@ int main(void)
         STORE_TEST(directions_and_locations_wait_for_themselves_only),
         STORE_TEST(receipts_wait_for_nobody),
         STORE_TEST(a_long_conversation_is_worked_off_in_order),
+        STORE_TEST(many_hands_keep_the_order_and_forget_nothing),
         STORE_TEST(an_attempt_leaves_its_trace),
         STORE_TEST(a_settlement_may_replace_what_was_sent),
         STORE_TEST(an_uncounted_attempt_is_taken_back),
