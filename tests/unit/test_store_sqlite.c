@@ -325,7 +325,7 @@ static void files_are_the_owners_alone(void **state)
         mode_t mode;
     } expected[] = {{"", 0700}, {"/bascule.db", 0600}, {"/bascule.db-wal", 0600}, {"/bascule.db-shm", 0600}};
     for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
-        snprintf(path, sizeof path, "%s/folder%s", fixture->folder, expected[i].name);
+        snprintf(path, sizeof path, "%s/store%s", fixture->folder, expected[i].name);
         assert_int_equal(stat(path, &status), 0);
         assert_int_equal(status.st_mode & 0777, expected[i].mode);
     }
