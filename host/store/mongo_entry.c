@@ -159,12 +159,12 @@ static enum store_status put_mark(struct store_session *session, const struct st
     for (int i = 0; i < 2 && status == STORE_DUPLICATE && message != NULL; i++) {
         bson_t *filter = mark_key(&entry->life, message);
         BCON_APPEND(filter, "revision", "{", "$lt", BCON_INT64(entry->revision), "}");
-        status =
-            mongo_upsert(session, MONGO_MARK, filter,
-                         BCON_NEW("$set", "{", "added", BCON_INT64(mongo_integer(mark, "added")), "revision",
-                                  BCON_INT64(entry->revision), "expires_ms", BCON_INT64(entry->is.expires_ms),
-                                  "entry", "{", "scope", BCON_UTF8(key->scope), "name", BCON_UTF8(key->name),
-                                  "key", BCON_UTF8(key->key), "}", "}"));
+        status = mongo_upsert(session, MONGO_MARK, filter,
+                              BCON_NEW("$set", "{", "added", BCON_INT64(mongo_integer(mark, "added")),
+                                       "revision", BCON_INT64(entry->revision), "life",
+                                       BCON_OID(&entry->life), "expires_ms", BCON_INT64(entry->is.expires_ms),
+                                       "entry", "{", "scope", BCON_UTF8(key->scope), "name",
+                                       BCON_UTF8(key->name), "key", BCON_UTF8(key->key), "}", "}"));
     }
     free(message);
     return status == STORE_DUPLICATE ? STORE_OK : status;

@@ -54,7 +54,12 @@ struct store_effect {
                            that it was given, a value that of its newest effect */
 };
 
-/* All of them or, where a condition does not hold, REFUSED and none. Several of one call on one counter add
+/* On MongoDB a process that dies within this call, or whose store's answer is lost, may leave some of them
+ * done. They then are the message's as any other: it is not shown them, and its next effect on the same entry
+ * takes their place. While another call that will be refused is under way, its additions may be seen for a
+ * moment: never fewer than will stay, so no `most` is passed.
+ *
+ * All of them or, where a condition does not hold, REFUSED and none. Several of one call on one counter add
  * up before `most` is looked at; of several on one value the last stands. The effects are `message_id`'s
  * (NULL: nobody's, and then each call counts anew). FAILED for an effect beyond the limits above. */
 enum store_status store_memory_apply(struct store_session *session, const char *message_id,

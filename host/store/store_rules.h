@@ -2,8 +2,8 @@
  * history of those that came from files, which each replica has by itself.
  *
  * Versions are numbered from 1 for each agency. Of an agency's published versions at most one is live and at
- * most one a candidate (shadow or canary) beside it; the calls below keep it so, in one transaction, whatever
- * several processes do at once. */
+ * most one a candidate (shadow or canary) beside it; the calls below keep it so, atomically, whatever several
+ * processes do at once. MongoDB keeps an agency's newest 5,000 versions, and what runs whatever its age. */
 #ifndef STORE_STORE_RULES_H
 #define STORE_STORE_RULES_H
 
@@ -62,7 +62,8 @@ struct store_rules_new {
 
 /* Publishes: adds the agency's next version, whose number is filled in. A live one supersedes the live one
  * and the candidate before it, a candidate the candidate before it. CONFLICT where another than the expected
- * version is the newest published one. */
+ * version is the newest published one. On MongoDB an addition that answered BUSY may have happened: with an
+ * expected version a second try then is a CONFLICT. */
 enum store_status store_rules_add(struct store_session *session, const struct store_rules_new *rules,
                                   uint64_t *version);
 

@@ -3,6 +3,8 @@
 
 #include "store_fixture.h"
 
+#include <pthread.h>
+
 #define HOUR_MS INT64_C(3600000)
 
 static const struct store_memory_key TODAY = {"loc", "today", "contact:c1|2026-11-21"};
@@ -183,6 +185,41 @@ static void a_counter_keeps_its_latest_end(void **state)
     assert_count_at(fixture->session, NULL, TODAY, NOW + HOUR_MS - 1, 2);
 }
 
+/* As many as no store keeps together with the counter itself. */
+static void many_messages_each_know_their_own_share(void **state)
+{
+    struct fixture *fixture = *state;
+    char message[16];
+    for (int i = 0; i < 200; i++) {
+        snprintf(message, sizeof message, "m%d", i);
+        assert_int_equal(apply(fixture->session, message, add_to(TODAY, 1)), STORE_OK);
+    }
+    for (int i = 0; i < 200; i += 33) {
+        snprintf(message, sizeof message, "m%d", i);
+        assert_count(fixture->other, message, 199);
+        assert_int_equal(apply(fixture->other, message, add_at_most(TODAY, 1, 200)), STORE_OK);
+    }
+    assert_count(fixture->session, NULL, 200);
+    assert_int_equal(apply(fixture->session, "m0", add_to(TODAY, 5)), STORE_OK);
+    assert_count(fixture->session, NULL, 204);
+    assert_count(fixture->session, "m0", 199);
+}
+
+static void shares_last_as_long_as_their_counter(void **state)
+{
+    struct fixture *fixture = *state;
+    char message[16];
+    bool more;
+    for (int i = 0; i < 200; i++) {
+        snprintf(message, sizeof message, "m%d", i);
+        struct store_effect effect = add_to(TODAY, 1);
+        effect.expires_ms = i < 199 ? NOW + HOUR_MS : NOW + 2 * HOUR_MS;
+        assert_int_equal(apply(fixture->session, message, effect), STORE_OK);
+    }
+    assert_int_equal(store_memory_sweep(fixture->session, NOW + HOUR_MS, &more), STORE_OK);
+    assert_count_at(fixture->session, "m0", TODAY, NOW + HOUR_MS, 199);
+}
+
 /* ---- values ---- */
 
 static void a_value_is_kept_until_its_time_is_over(void **state)
@@ -273,6 +310,55 @@ static void one_broken_condition_leaves_all_undone(void **state)
     assert_int_equal(store_memory_apply(fixture->session, "m2", effects, 2, NOW), STORE_REFUSED);
     assert_count(fixture->session, NULL, 0);
     assert_value(fixture->session, "m3", "1");
+}
+
+#define CONTENDERS 4
+#define CONTENDER_MESSAGES 20
+#define SHARED_MOST 9
+
+static const struct store_memory_key SHARED[] = {{"loc", "one", "location"}, {"loc", "two", "location"}};
+
+struct contender {
+    pthread_t thread;
+    struct store_session *session;
+    int number;
+    bool failed;
+};
+
+/* Half of them name the two the other way round. What is refused is tried again, as the road does. */
+static void *contend(void *argument)
+{
+    struct contender *contender = argument;
+    int first = contender->number % 2;
+    struct store_effect effects[] = {add_at_most(SHARED[first], 1, SHARED_MOST),
+                                     add_at_most(SHARED[1 - first], 1, SHARED_MOST)};
+    for (int i = 0; i < CONTENDER_MESSAGES; i++) {
+        char message[32];
+        snprintf(message, sizeof message, "m%d-%d", contender->number, i);
+        enum store_status status = STORE_REFUSED;
+        for (int tries = 0; tries < 3 && status == STORE_REFUSED; tries++)
+            status = store_memory_apply(contender->session, message, effects, 2, NOW);
+        contender->failed |= status != STORE_OK && status != STORE_REFUSED;
+    }
+    return NULL;
+}
+
+static void of_those_who_contend_for_two_limits_each_has_both_or_none(void **state)
+{
+    struct fixture *fixture = *state;
+    struct contender contenders[CONTENDERS] = {0};
+    for (int i = 0; i < CONTENDERS; i++) {
+        contenders[i].number = i;
+        contenders[i].session = open_session(fixture->store);
+        assert_int_equal(pthread_create(&contenders[i].thread, NULL, contend, &contenders[i]), 0);
+    }
+    for (int i = 0; i < CONTENDERS; i++) {
+        pthread_join(contenders[i].thread, NULL);
+        store_session_close(contenders[i].session);
+        assert_false(contenders[i].failed);
+    }
+    assert_count_at(fixture->session, NULL, SHARED[0], NOW, SHARED_MOST);
+    assert_count_at(fixture->session, NULL, SHARED[1], NOW, SHARED_MOST);
 }
 
 static void a_refused_call_breaks_no_batch(void **state)
@@ -385,6 +471,19 @@ static void a_second_attempt_counts_no_second_time(void **state)
     assert_count(fixture->session, NULL, 1);
 }
 
+/* As a process leaves it that died after the effects and before the attempt, where a store has them apart. */
+static void effects_without_their_attempt_count_once(void **state)
+{
+    struct fixture *fixture = *state;
+    struct claimed claimed = accept_and_claim(fixture->session, "x1");
+    struct store_effect effects[] = {add_at_most(TODAY, 1, 1), set_first(LAST, "1")};
+    assert_int_equal(apply(fixture->other, claimed.id, effects[0]), STORE_OK);
+    assert_count(fixture->session, claimed.id, 0);
+    assert_int_equal(begin_with(fixture->session, &claimed, effects, 2), STORE_OK);
+    assert_count(fixture->session, NULL, 1);
+    assert_value(fixture->session, NULL, "1");
+}
+
 /* ---- lasting, and forgetting ---- */
 
 static void memory_outlives_the_process(void **state)
@@ -451,6 +550,8 @@ int main(void)
         STORE_TEST(additions_of_one_call_are_taken_together),
         STORE_TEST(a_counter_begins_anew_when_its_time_is_over),
         STORE_TEST(a_counter_keeps_its_latest_end),
+        STORE_TEST(many_messages_each_know_their_own_share),
+        STORE_TEST(shares_last_as_long_as_their_counter),
         STORE_TEST(a_value_is_kept_until_its_time_is_over),
         STORE_TEST(a_message_is_shown_the_value_before_its_own),
         STORE_TEST(what_a_message_replaced_does_not_outlive_its_time),
@@ -458,6 +559,7 @@ int main(void)
         STORE_TEST(what_is_forgotten_is_gone_for_others),
         STORE_TEST(reads_many_in_the_order_asked),
         STORE_TEST(one_broken_condition_leaves_all_undone),
+        STORE_TEST(of_those_who_contend_for_two_limits_each_has_both_or_none),
         STORE_TEST(a_refused_call_breaks_no_batch),
         STORE_TEST(an_aborted_batch_leaves_nothing),
         STORE_TEST(what_is_beyond_the_limits_fails),
@@ -465,6 +567,7 @@ int main(void)
         STORE_TEST(a_broken_condition_begins_no_attempt),
         STORE_TEST(a_lost_lease_changes_no_memory),
         STORE_TEST(a_second_attempt_counts_no_second_time),
+        STORE_TEST(effects_without_their_attempt_count_once),
         STORE_TEST(memory_outlives_the_process),
         STORE_TEST(a_sweep_forgets_what_is_over_and_nothing_else),
         STORE_TEST(a_large_sweep_comes_to_an_end),
