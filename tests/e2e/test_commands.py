@@ -37,9 +37,17 @@ def test_a_setting_may_come_from_a_file(tmp_path, programs):
     assert answer.status == 200
 
 
-def test_mongodb_is_refused_in_words():
-    done = run("serve", BASCULE_STORE="mongodb://127.0.0.1/x", BASCULE_SEAL_KEYS=new_seal_key())
-    assert done.returncode == 2 and "mongodb" in done.stderr.lower()
+def test_a_mongodb_address_needs_a_database():
+    done = run("serve", BASCULE_STORE="mongodb://me:hidden@127.0.0.1:1", BASCULE_SEAL_KEYS=new_seal_key())
+    assert done.returncode == 2 and "BASCULE_STORE" in done.stderr and "DATABASE" in done.stderr
+    assert "hidden" not in done.stderr
+
+
+def test_a_mongodb_that_is_away_is_a_fault_in_words():
+    done = run("serve", BASCULE_STORE="mongodb://me:hidden@127.0.0.1:1/x", BASCULE_STORE_BUSY_MS=200,
+               BASCULE_SEAL_KEYS=new_seal_key())
+    assert done.returncode == 1 and "store" in done.stderr
+    assert "hidden" not in done.stderr
 
 
 def test_help_everywhere_and_unknown_commands_suggest():
