@@ -14,7 +14,8 @@
  * MongoDB leaves an effect unknown where the answer to a write is lost. Such a call answers STORE_BUSY though
  * it may have happened.
  *
- * The functions here take over the `bson_t *` they are given, so that a call reads in one piece:
+ * The functions here (mongo_operation.c, mongo_field.c) take over the `bson_t *` they are given, so that a
+ * call reads in one piece:
  *
  *     mongo_update(session, MONGO_MESSAGE, BCON_NEW("_id", BCON_INT64(id)), BCON_NEW("$set", "{", ..., "}"))
  */
